@@ -29,9 +29,9 @@
 #endif
 
 #if defined(__GNUC__)
-#define UB_EXPORT         __attribute__((visibility("default")))
-#define UB_PRINTF(f, a)   __attribute__((format(printf, f, a)))
-#define UB_MUST_USE       __attribute__((warn_unused_result))
+#define UB_EXPORT       __attribute__((visibility("default")))
+#define UB_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define UB_MUST_USE     __attribute__((warn_unused_result))
 #else
 #define UB_EXPORT
 #define UB_PRINTF(f, a)
@@ -80,7 +80,13 @@ struct ub_err {
     char message[UB_ERR_MESSAGE_MAX];
 };
 
-#define UB_ERR_INIT {sizeof(struct ub_err), UB_OK, {0}, {NULL, 0}, {0}}
+#define UB_ERR_INIT                                                                                \
+    {                                                                                              \
+        sizeof(struct ub_err), UB_OK, {0}, {NULL, 0},                                              \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
 
 /* An immutable, reference-counted range of bytes that may be kept and shared between threads.
  * Whoever makes one fills in both functions; users call ub_buf_ref / ub_buf_unref only.

@@ -12,8 +12,8 @@
 
 /* Sets status and message; returns the status, so that `return ub_fail(err, UB_EIO, …)` reads well.
  * err may be NULL when the caller does not want words. Wording: what, which value, what to do. */
-static inline UB_PRINTF(3, 4) enum ub_status ub_fail(struct ub_err *err, enum ub_status status,
-                                                     const char *format, ...)
+static inline UB_PRINTF(3, 4) enum ub_status
+    ub_fail(struct ub_err *err, enum ub_status status, const char *format, ...)
 {
     if (err != NULL) {
         va_list args;
@@ -27,8 +27,7 @@ static inline UB_PRINTF(3, 4) enum ub_status ub_fail(struct ub_err *err, enum ub
 
 /* As ub_fail, with a stable code such as "E-CONFIG-003". */
 static inline UB_PRINTF(4, 5) enum ub_status ub_fail_code(struct ub_err *err, enum ub_status status,
-                                                          const char *code, const char *format,
-                                                          ...)
+                                                          const char *code, const char *format, ...)
 {
     if (err != NULL) {
         va_list args;

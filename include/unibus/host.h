@@ -26,8 +26,14 @@ struct ub_log_field {
     int64_t number;
 };
 
-#define UB_TEXT(name, value)   {(name), UB_LOG_TEXT, (value), 0}
-#define UB_NUMBER(name, value) {(name), UB_LOG_NUMBER, NULL, (int64_t)(value)}
+#define UB_TEXT(name, value)                                                                       \
+    {                                                                                              \
+        (name), UB_LOG_TEXT, (value), 0                                                            \
+    }
+#define UB_NUMBER(name, value)                                                                     \
+    {                                                                                              \
+        (name), UB_LOG_NUMBER, NULL, (int64_t)(value)                                              \
+    }
 
 struct ub_host_log {
     uint32_t size;
@@ -47,7 +53,8 @@ struct ub_host_clock {
     void (*random)(const struct ub_host *host, void *out, size_t len); /* cannot fail */
 };
 
-/* ---- loops and threads ------------------------------------------------------------------------ */
+/* ---- loops and threads ------------------------------------------------------------------------
+ */
 
 typedef void (*ub_task_fn)(void *arg);
 
@@ -86,7 +93,8 @@ struct ub_host_pool {
                               ub_task_fn done, void *arg);
 };
 
-/* ---- the node --------------------------------------------------------------------------------- */
+/* ---- the node ---------------------------------------------------------------------------------
+ */
 
 /* How much of the report a caller may see. */
 enum ub_detail { UB_DETAIL_PUBLIC = 0, UB_DETAIL_ADMIN };
@@ -114,7 +122,8 @@ struct ub_host_node {
     void (*fail)(const struct ub_host *host, const char *code, const char *why);
 };
 
-/* ---- secrets: locked memory that no log function accepts -------------------------------------- */
+/* ---- secrets: locked memory that no log function accepts --------------------------------------
+ */
 
 struct ub_host_secret {
     uint32_t size;

@@ -32,9 +32,9 @@ struct ub_provide {
 };
 
 /* Flags of a requirement. */
-#define UB_OPTIONAL 0x1u     /* the module works without it; bind is then not called */
-#define UB_EVERY    0x2u     /* bind every provider, in the order of the config, not just one */
-#define UB_NOT_SELF 0x4u     /* with UB_EVERY: a module that provides it too is not bound to itself */
+#define UB_OPTIONAL 0x1u /* the module works without it; bind is then not called */
+#define UB_EVERY    0x2u /* bind every provider, in the order of the config, not just one */
+#define UB_NOT_SELF 0x4u /* with UB_EVERY: a module that provides it too is not bound to itself */
 
 /* An interface that a module needs. `setting` names the field (UB_FIELD_SERVICE) that picks the
  * provider when there are several; NULL = the only one. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Posture is facts and one level. Modules state facts; the core computes the level, compares it
- * with `posture { require = … }`, refuses to start or to reload into a weaker one, and publishes the
- * report (`/healthz`).
+ * with `posture { require = … }`, refuses to start or to reload into a weaker one, and publishes
+ * the report (`/healthz`).
  *
  *     dev < enforce < cluster
  *

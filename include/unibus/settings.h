@@ -73,10 +73,12 @@ struct ub_strings {
 struct ub_secret;
 
 /* Compile-time check: the C field must have exactly the type that its kind fills. */
-#define UB_FIELD_OF_(T, m, ctype) (offsetof(T, m) + 0 * _Generic(((T *)0)->m, ctype: 1))
+#define UB_FIELD_OF_(T, m, ctype) (offsetof(T, m) + 0 * _Generic(((T *)0)->m, ctype : 1))
 
 #define UB_FIELD_(T, m, k, ctype, def, lo, hi, ch, fl, text)                                       \
-    {sizeof(struct ub_field), #m, k, fl, UB_FIELD_OF_(T, m, ctype), def, lo, hi, ch, text}
+    {                                                                                              \
+        sizeof(struct ub_field), #m, k, fl, UB_FIELD_OF_(T, m, ctype), def, lo, hi, ch, text       \
+    }
 
 #define UB_FIELD_BOOL(T, m, def, fl, text)                                                         \
     UB_FIELD_(T, m, UB_KIND_BOOL, bool, def, 0, 0, NULL, fl, text)
