@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host.h"
+
+#include <stdlib.h>
+
+#include <sodium.h>
+
+#include "loop.h"
+#include "pool.h"
+#include "secret.h"
+
+static const struct host *host_of(const struct ub_host *pub)
+{
+    return (const struct host *)pub;
+}
+
+static struct node *node_of(const struct ub_host *pub)
+{
+    return host_of(pub)->node;
+}
+
+static void host_log_emit(const struct ub_host *pub, enum ub_log_level level, const char *event,
+                          const char *message, const struct ub_log_field *fields, size_t count)
+{
+    log_emit(&node_of(pub)->log, level, host_of(pub)->module, event, message, fields, count);
+}
+
+static bool host_log_is_enabled(const struct ub_host *pub, enum ub_log_level level)
+{
+    return log_is_enabled(&node_of(pub)->log, level);
+}
+
+static int64_t host_now_ms(const struct ub_host *pub)
+{
+    return clock_now_ms(&node_of(pub)->clock);
+}
+
+static int64_t host_mono_ns(const struct ub_host *pub)
+{
+    return clock_mono_ns(&node_of(pub)->clock);
+}
+
+static void host_random(const struct ub_host *pub, void *out, size_t len)
+{
+    (void)pub;
+    randombytes_buf(out, len);
+}
+
+static struct ub_loop *host_main_loop(const struct ub_host *pub)
+{
+    return node_of(pub)->main;
+}
+
+static enum ub_status host_loop_open(const struct ub_host *pub, const char *name,
+                                     struct ub_loop **loop_out, struct ub_err *err)
+{
+    (void)pub;
+    return loop_open(name, loop_out, err);
+}
+
+static enum ub_status host_pool_open(const struct ub_host *pub, const char *name, unsigned threads,
+                                     unsigned queue_max, struct ub_pool **pool_out,
+                                     struct ub_err *err)
+{
+    (void)pub;
+    return pool_open(name, threads, queue_max, pool_out, err);
+}
+
+static const char *host_name(const struct ub_host *pub)
+{
+    return node_of(pub)->name;
+}
+
+static const char *host_state_dir(const struct ub_host *pub)
+{
+    return node_of(pub)->state_dir;
+}
+
+static const char *host_version(const struct ub_host *pub)
+{
+    (void)pub;
+    return node_version();
+}
+
+static struct ub_where host_where(const struct ub_host *pub, const char *setting)
+{
+    const struct host *host = host_of(pub);
+    return host->where != NULL ? host->where(host->where_ctx, setting) : (struct ub_where){NULL, 0};
+}
+
+static void host_post_fact(const struct ub_host *pub, const char *name, const char *value)
+{
+    if (!board_post(&node_of(pub)->board, name, value)) {
+        ub_log(pub, UB_LOG_ERROR, "fact-lost", "no memory to post a fact", UB_TEXT("fact", name));
+    }
+}
+
+static size_t host_read_fact(const struct ub_host *pub, const char *name, char *out,
+                             size_t out_size)
+{
+    return board_read(&node_of(pub)->board, name, out, out_size);
+}
+
+static char *host_health_json(const struct ub_host *pub, enum ub_detail detail,
+                              bool *is_healthy_out, bool *is_ready_out)
+{
+    return health_read(&node_of(pub)->health, detail, is_healthy_out, is_ready_out);
+}
+
+static void host_free_text(const struct ub_host *pub, char *text)
+{
+    (void)pub;
+    free(text);
+}
+
+static void host_fail(const struct ub_host *pub, const char *code, const char *why)
+{
+    struct node *node = node_of(pub);
+    if (node->fail != NULL) {
+        node->fail(node, host_of(pub)->module, code, why);
+    }
+}
+
+static const struct ub_host_log host_log = {
+    .size = sizeof(host_log), .emit = host_log_emit, .is_enabled = host_log_is_enabled};
+
+static const struct ub_host_clock host_clock = {.size = sizeof(host_clock),
+                                                .now_ms = host_now_ms,
+                                                .mono_ns = host_mono_ns,
+                                                .random = host_random};
+
+static const struct ub_host_loop host_loop = {.size = sizeof(host_loop),
+                                              .main = host_main_loop,
+                                              .open = host_loop_open,
+                                              .close = loop_close,
+                                              .post = loop_post,
+                                              .is_current = loop_is_current,
+                                              .native = loop_native,
+                                              .timer_start = loop_timer_start,
+                                              .timer_stop = loop_timer_stop};
+
+static const struct ub_host_pool host_pool = {.size = sizeof(host_pool),
+                                              .open = host_pool_open,
+                                              .close = pool_close,
+                                              .submit = pool_submit,
+                                              .offload = pool_offload};
+
+static const struct ub_host_node host_node = {.size = sizeof(host_node),
+                                              .name = host_name,
+                                              .state_dir = host_state_dir,
+                                              .version = host_version,
+                                              .where = host_where,
+                                              .post_fact = host_post_fact,
+                                              .read_fact = host_read_fact,
+                                              .health_json = host_health_json,
+                                              .free_text = host_free_text,
+                                              .fail = host_fail};
+
+static const struct ub_host_secret host_secret = {.size = sizeof(host_secret),
+                                                  .bytes = secret_bytes};
+
+void host_init(struct host *host, struct node *node, const char *module)
+{
+    *host = (struct host){.pub = {.size = sizeof(host->pub),
+                                  .abi_major = UB_ABI_MAJOR,
+                                  .abi_minor = UB_ABI_MINOR,
+                                  .log = &host_log,
+                                  .clock = &host_clock,
+                                  .loop = &host_loop,
+                                  .pool = &host_pool,
+                                  .node = &host_node,
+                                  .secret = &host_secret},
+                          .node = node,
+                          .module = module};
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const log_level_names[] = {"error", "warn", "info", "debug"};
+
+struct log_event {
+    enum ub_log_level level;
+    const char *module, *event, *message;
+    const struct ub_log_field *fields;
+    size_t count;
+};
+
+void log_init(struct log *log, const struct clock *clock, int fd)
+{
+    memset(log, 0, sizeof(*log));
+    log->clock = clock;
+    log->level = UB_LOG_INFO;
+    log->fd = fd;
+    pthread_mutex_init(&log->lock, NULL);
+}
+
+void log_fini(struct log *log)
+{
+    pthread_mutex_destroy(&log->lock);
+    free(log->kept);
+    log->kept = NULL;
+}
+
+bool log_is_enabled(const struct log *log, enum ub_log_level level)
+{
+    return (int)level <= log->level;
+}
+
+static void log_time(FILE *out, int64_t now_ms)
+{
+    time_t seconds = (time_t)(now_ms / 1000);
+    struct tm tm;
+    char text[32];
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    fprintf(out, "%s.%03dZ", text, (int)(now_ms % 1000));
+}
+
+static bool text_needs_quotes(const char *text)
+{
+    return text[0] == '\0' || strpbrk(text, " \"\\=") != NULL;
+}
+
+static void log_text_field(FILE *out, const struct ub_log_field *field)
+{
+    if (field->kind == UB_LOG_NUMBER) {
+        fprintf(out, " %s=%" PRId64, field->name, field->number);
+        return;
+    }
+    const char *text = field->text != NULL ? field->text : "";
+    const char *quote = text_needs_quotes(text) ? "\"" : "";
+    fprintf(out, " %s=%s", field->name, quote);
+    log_escape(out, text, false);
+    fputs(quote, out);
+}
+
+static void log_as_text(FILE *out, const struct log_event *event)
+{
+    fprintf(out, " %-5s %s %s: ", log_level_names[event->level], event->module, event->event);
+    log_escape(out, event->message, false);
+    for (size_t i = 0; i < event->count; i++) {
+        log_text_field(out, &event->fields[i]);
+    }
+}
+
+static void log_json_pair(FILE *out, const char *name, const char *text)
+{
+    fputs(",\"", out);
+    log_escape(out, name, true);
+    fputs("\":\"", out);
+    log_escape(out, text, true);
+    fputc('"', out);
+}
+
+static void log_json_field(FILE *out, const struct ub_log_field *field)
+{
+    if (field->kind == UB_LOG_TEXT) {
+        log_json_pair(out, field->name, field->text != NULL ? field->text : "");
+        return;
+    }
+    fputs(",\"", out);
+    log_escape(out, field->name, true);
+    fprintf(out, "\":%" PRId64, field->number);
+}
+
+static void log_as_json(FILE *out, const struct log_event *event)
+{
+    log_json_pair(out, "level", log_level_names[event->level]);
+    log_json_pair(out, "module", event->module);
+    log_json_pair(out, "event", event->event);
+    log_json_pair(out, "message", event->message);
+    for (size_t i = 0; i < event->count; i++) {
+        log_json_field(out, &event->fields[i]);
+    }
+    fputc('}', out);
+}
+
+static void log_keep(struct log *log, const char *line, size_t len)
+{
+    char *kept = realloc(log->kept, log->kept_len + len + 1);
+    if (kept != NULL) {
+        memcpy(kept + log->kept_len, line, len + 1);
+        log->kept = kept;
+        log->kept_len += len;
+    }
+}
+
+static void log_write(struct log *log, const char *line, size_t len)
+{
+    pthread_mutex_lock(&log->lock);
+    if (log->is_kept) {
+        log_keep(log, line, len);
+    }
+    while (log->fd >= 0 && len > 0) {
+        ssize_t put = write(log->fd, line, len);
+        if (put < 0 && errno != EINTR) {
+            break; /* nobody is left to tell */
+        }
+        line += put > 0 ? put : 0;
+        len -= put > 0 ? (size_t)put : 0;
+    }
+    pthread_mutex_unlock(&log->lock);
+}
+
+void log_emit(struct log *log, enum ub_log_level level, const char *module, const char *event,
+              const char *message, const struct ub_log_field *fields, size_t count)
+{
+    if (!log_is_enabled(log, level)) {
+        return;
+    }
+    const struct log_event one = {level, module, event, message, fields, count};
+    char *line = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&line, &len);
+    if (out == NULL) {
+        return;
+    }
+    fputs(log->format == LOG_FORMAT_JSON ? "{\"time\":\"" : "", out);
+    log_time(out, clock_now_ms(log->clock));
+    fputs(log->format == LOG_FORMAT_JSON ? "\"" : "", out);
+    (log->format == LOG_FORMAT_JSON ? log_as_json : log_as_text)(out, &one);
+    fputc('\n', out);
+    if (fclose(out) == 0) {
+        log_write(log, line, len);
+    }
+    free(line);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One event a line, as text for people or as JSON for machines. What comes from outside cannot
+ * forge a line or reach the terminal: control characters, invalid UTF-8 and direction marks are
+ * escaped. */
+#ifndef CORE_LOG_H
+#define CORE_LOG_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include <unibus/host.h>
+
+#include "clock.h"
+
+enum log_format { LOG_FORMAT_TEXT = 0, LOG_FORMAT_JSON };
+
+struct log {
+    const struct clock *clock;
+    _Atomic int level; /* enum ub_log_level: the last one that is shown */
+    enum log_format format;
+    int fd;     /* where lines go, or -1 */
+    char *kept; /* for tests: with is_kept, every line so far, NUL-terminated; under lock */
+    size_t kept_len;
+    bool is_kept;
+    pthread_mutex_t lock;
+};
+
+/* Text at level info to fd. */
+void log_init(struct log *log, const struct clock *clock, int fd);
+void log_fini(struct log *log);
+
+bool log_is_enabled(const struct log *log, enum ub_log_level level);
+
+/* Threads: any. A line is one write(2). */
+void log_emit(struct log *log, enum ub_log_level level, const char *module, const char *event,
+              const char *message, const struct ub_log_field *fields, size_t count);
+
+/* The same for the core's own events, which come from the module "core". */
+#define log_core(log, level, event, message, ...)                                                  \
+    do {                                                                                           \
+        const struct ub_log_field log_fields_[] = {__VA_ARGS__};                                   \
+        log_emit((log), (level), "core", (event), (message), log_fields_,                          \
+                 sizeof(log_fields_) / sizeof(log_fields_[0]));                                    \
+    } while (0)
+
+/* Writes text to out with everything dangerous escaped (log_escape.c): \n, \r, \t, \xHH, or in
+ * JSON \uHHHH and U+FFFD for bytes that are not UTF-8. */
+void log_escape(FILE *out, const char *text, bool is_json);
+
+#endif
