@@ -69,8 +69,8 @@ bool ubr_box_pk_is_valid(const uint8_t pk[UBR_KEY_LEN]);
 /* Longest body under a signature: an entry of 120 + 1,024 bytes fits. */
 #define UBR_SIGNED_MAX 2048
 
-/* Ed25519 over DS(label) ‖ body. body.len ≤ UBR_SIGNED_MAX, asserted: a caller's mistake, since all
- * signed structures are shorter. */
+/* Ed25519 over DS(label) ‖ body, body.len ≤ UBR_SIGNED_MAX. A longer body, which no structure of
+ * UBR1 has, gives zeros, which no key verifies. */
 void ubr_sign(const struct ubr_sign_key *key, enum ubr_label label, struct ubr_bytes body,
               uint8_t sig_out[UBR_SIG_LEN]);
 
