@@ -125,7 +125,8 @@ describe('our signer against http-message-sig', () => {
   }
 
   test('control: a changed target does not verify', async () => {
-    const ours = { ...signRequest(REQUESTS['GET with query'], BY), target: '/v1/rooms/x/log?from=4' };
+    const target = '/v1/rooms/x/log?from=4';
+    const ours = { ...signRequest(REQUESTS['GET with query'], BY), target };
     await assert.rejects(verifiedByLibrary(ours),
       (error) => error instanceof SignatureError && error.code === 'VerificationFailed');
     mustRefuse(() => verifySigned(ours, SERVER), 'unauthenticated');
@@ -151,7 +152,8 @@ test('the base is the text that the profile prescribes', () => {
 test('the digest is the one of RFC 9530', () => {
   // the example of RFC 9530, appendix B.1
   assert.equal(contentDigest(utf8('{"hello": "world"}\n')),
-    'sha-512=:YMAam51Jz/jOATT6/zvHrLVgOYTGFy1d6GJiOHTohq4yP+pgk4vf2aCsyRZOtw8MjkM7iw7yZ/WkppmM44T3qg==:');
+    'sha-512=:YMAam51Jz/jOATT6/zvHrLVgOYTGFy1d6GJiOHTohq4yP+pgk4vf2aCsyRZOtw8MjkM7iw7yZ/WkppmM'
+    + '44T3qg==:');
 });
 
 describe('what the profile refuses', () => {
@@ -189,26 +191,29 @@ describe('what the profile refuses', () => {
     'a body without type': () => with_(drop('content-type')),
     'a covered header twice': () => with_([...signed().headers, ['If-Match', '"ab"']]),
     'the audience twice': () => with_([...signed().headers, ['Unibus-Audience', BY.audience]]),
-    'a covered header added afterwards': () => with_([...signed().headers, ['If-None-Match', '*']]),
+    'a covered header added': () => with_([...signed().headers, ['If-None-Match', '*']]),
     'a covered header taken away': () => with_(drop('if-match')),
     'two signatures': () => with_(replace('signature', (value) => `${value}, x=:AAAA:`)),
     'two inputs': () => with_(replace('signature-input', (value) => `${value}, x=()`)),
-    'another label': () => with_(replace('signature-input', (value) => value.replace('ub=', 'sig1='))),
+    'another label': () => with_(
+      replace('signature-input', (value) => value.replace('ub=', 'sig1='))),
     'If-Match not covered': () => signedOver(COMPONENTS.filter((name) => name !== 'if-match')),
     'another order': () => signedOver([...COMPONENTS].reverse()),
     'a header too many': () => signedOver([...COMPONENTS, 'accept']),
     'another order of parameters': () => signedOver(COMPONENTS,
       (params) => params.replace(/;created=(\d+);expires=(\d+)/, ';expires=$2;created=$1')),
     'no tag': () => signedOver(COMPONENTS, (params) => params.replace(/;tag=.*/, '')),
-    'another tag': () => signedOver(COMPONENTS, (params) => params.replace('unibus-v1', 'unibus-v2')),
-    'another algorithm': () => signedOver(COMPONENTS, (params) => params.replace('ed25519', 'hmac-sha256')),
+    'another tag': () => signedOver(COMPONENTS, (params) => params.replace('bus-v1', 'bus-v2')),
+    'another algorithm': () => signedOver(COMPONENTS,
+      (params) => params.replace('ed25519', 'hmac-sha256')),
     'no nonce': () => signedOver(COMPONENTS, (params) => params.replace(/;nonce="[^"]*"/, '')),
     'a short nonce': () => signedOver(COMPONENTS, (params) => params.replace(/Bw"/, '"')),
     'a life of 121 s': () => signRequest(request, { ...BY, lifetime: 121 }),
     'a life of 0 s': () => signRequest(request, { ...BY, lifetime: 0 }),
   };
   for (const [name, make] of Object.entries(CASES)) {
-    test(`${name}: sig-profile`, () => mustRefuse(() => verifySigned(make(), SERVER), 'sig-profile'));
+    test(`${name}: sig-profile`, () =>
+      mustRefuse(() => verifySigned(make(), SERVER), 'sig-profile'));
   }
 
   const LATER = {
@@ -237,8 +242,9 @@ describe('what the profile refuses', () => {
   });
 
   test('a life of 120 s and a clock 60 s off are good', () => {
-    verifySigned(signRequest(request, { ...BY, lifetime: 120 }), SERVER);
-    verifySigned(signRequest(request, { ...BY, lifetime: 120 }), { ...SERVER, nowSeconds: CREATED + 60 });
+    const long = signRequest(request, { ...BY, lifetime: 120 });
+    verifySigned(long, SERVER);
+    verifySigned(long, { ...SERVER, nowSeconds: CREATED + 60 });
     verifySigned(signed(), { ...SERVER, nowSeconds: CREATED - 60 });
   });
 });

@@ -54,9 +54,10 @@ export class RawConnection {
 
   /** Resolves when the bytes are with the kernel, or the connection is gone. */
   send(bytes) {
+    const given = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
     return new Promise((resolve) => {
       if (this.ended) resolve();
-      else this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes, resolve);
+      else this.socket.write(given, resolve);
     });
   }
 

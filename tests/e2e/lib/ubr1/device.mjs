@@ -159,11 +159,19 @@ export class RecordPool {
   #chains = new Map();
 
   constructor(records = []) {
-    records.forEach((record) => this.add(record));
+    this.addAll(records);
   }
 
   add(record) {
     this.#records.set(hex(deviceHash(record.body)), record);
+  }
+
+  addAll(records) {
+    records.forEach((record) => this.add(record));
+  }
+
+  has(head) {
+    return this.#records.has(hex(head));
   }
 
   /** The chain that `head` fixes, as a room log judges it (5.5, chain). */

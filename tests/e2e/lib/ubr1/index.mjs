@@ -11,8 +11,9 @@ export {
   CAUSE, entryBody, entryFromJson, entryHash, entryToJson, parseEntryBody, parsePayload,
   payloadBytes, REASON, ROLE, roomIdOf, signEntry, TYPE, POLICY_UNSIGNED,
 } from './entry.mjs';
-export { membersHash, recipientsHash, RoomLog, RoomState } from './log.mjs';
+export { membersHash, recipientsHash, RoomLog, RoomState, takesKidAway } from './log.mjs';
 export * from './epoch.mjs';
+export { mustBeEntitled } from './entitle.mjs';
 export {
   aadOf, EXT, extensionBytes, FLAG, headerBytes, innerBytes, isMessageSignedBy, KV_OPERATION,
   padme, parseExtensions, parseHeader, parseInner, sealEnvelope, signMessage,

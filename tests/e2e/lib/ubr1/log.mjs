@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The verified room log: which entries are valid, and the state after each (5.4-5.6).
 import { must } from './refusal.mjs';
-import { compare, concat, equal, filled, hex, str8, u32, u64, u8, U64_LIMIT, utf8 } from './bytes.mjs';
+import { compare, equal, filled, hex, str8, u32, u64, u8, U64_LIMIT, utf8 } from './bytes.mjs';
 import { DS, H, isSignedBy } from './hash.mjs';
 import { RecordPool } from './device.mjs';
 import {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sealing a message, and the acceptance of one (9.3-9.6, 9.8).
-import { must } from './refusal.mjs';
+import { must, Refusal } from './refusal.mjs';
 import { equal, hex, Reader } from './bytes.mjs';
 import { randomBytes } from './hash.mjs';
 import { CAUSE, ROLE } from './entry.mjs';
@@ -152,10 +152,17 @@ async function verify(at) {
   }
   if (headSeq <= at.rx.head) return;
 
-  const isClaim = header.isSigned && headSeq <= at.rx.head + HEAD_CLAIM_MAX;
   await fetchOnce(at);
-  must(headSeq <= at.rx.head, isClaim ? 'E-HEAD-UNPROVEN' : 'E-LOG-BEHIND', `head ${headSeq}`);
+  if (headSeq > at.rx.head) refuseHead(at);
   if (!header.isSigned) checkUnsignedAllowed(at);
+}
+
+/** A signed head that is not too far away is a claim, which the refusal carries (9.6). */
+function refuseHead({ header, headSeq, headHash, kid, account, rx }) {
+  const isClaim = header.isSigned && headSeq <= rx.head + HEAD_CLAIM_MAX;
+  const refusal = new Refusal(isClaim ? 'E-HEAD-UNPROVEN' : 'E-LOG-BEHIND', `head ${headSeq}`);
+  if (isClaim) refusal.claim = { kid, account, seq: headSeq, headHash };
+  throw refusal;
 }
 
 function checkUnsignedAllowed(at) {
