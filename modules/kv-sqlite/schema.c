@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store.h"
+#include "schema.h"
+#include "head.h"
+
+#include <inttypes.h>
+
+#define APPLICATION_ID 0x756e6962 /* "unib" */
+
+/* The value stands last, so that a row's small columns are on its first page. */
+static const char tables_sql[] =
+    "CREATE TABLE head (name TEXT PRIMARY KEY, value BLOB NOT NULL, sum BLOB NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE head_copy (name TEXT PRIMARY KEY, value BLOB NOT NULL, sum BLOB NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE record (id INTEGER PRIMARY KEY, bucket TEXT NOT NULL, key BLOB NOT NULL,"
+    " revision INTEGER NOT NULL, expires_ms INTEGER NOT NULL, sum BLOB NOT NULL,"
+    " value BLOB NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX record_key ON record (bucket, key);"
+    "CREATE UNIQUE INDEX record_revision ON record (bucket, revision);"
+    "CREATE INDEX record_expiry ON record (expires_ms) WHERE expires_ms > 0;"
+    "CREATE TABLE deletion (bucket TEXT NOT NULL, revision INTEGER NOT NULL, key BLOB NOT NULL,"
+    " sum BLOB NOT NULL, PRIMARY KEY (bucket, revision)) STRICT, WITHOUT ROWID;";
+
+static enum ub_status make_tables(struct kvsq_db *db, struct ub_err *err)
+{
+    char version_sql[96];
+    snprintf(version_sql, sizeof(version_sql),
+             "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID,
+             KVSQ_SCHEMA_VERSION);
+    enum ub_status status = kvsq_db_exec(db, "BEGIN IMMEDIATE", err);
+    if (status == UB_OK) {
+        status = kvsq_db_exec(db, tables_sql, err);
+    }
+    if (status == UB_OK) {
+        status = kvsq_db_exec(db, version_sql, err);
+    }
+    if (status == UB_OK) {
+        status = kvsq_db_exec(db, "COMMIT", err);
+    }
+    return status;
+}
+
+static enum ub_status check_version(struct kvsq_db *db, int64_t application, int64_t version,
+                                    struct ub_err *err)
+{
+    const char *file = db->store->settings->file;
+    if (application != APPLICATION_ID) {
+        return ub_fail(err, UB_EINVAL,
+                       "%s is no unibus store (application id %08" PRIx64
+                       "): give another file, or move this one away",
+                       file, (uint64_t)application);
+    }
+    if (version != KVSQ_SCHEMA_VERSION) {
+        return ub_fail(err, UB_EUNSUPPORTED,
+                       "%s has schema version %" PRId64 " and this kv-sqlite knows version %d: "
+                       "use the newer program, or restore a backup of version %d",
+                       file, version, KVSQ_SCHEMA_VERSION, KVSQ_SCHEMA_VERSION);
+    }
+    return UB_OK;
+}
+
+enum ub_status kvsq_schema_ready(struct kvsq_db *db, struct ub_err *err)
+{
+    int64_t application = 0, version = 0, tables = 0;
+    enum ub_status status = kvsq_db_number(db, "PRAGMA application_id", &application, err);
+    if (status == UB_OK) {
+        status = kvsq_db_number(db, "PRAGMA user_version", &version, err);
+    }
+    if (status == UB_OK) {
+        status = kvsq_db_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err);
+    }
+    if (status != UB_OK) {
+        return status;
+    }
+    bool is_new = application == 0 && version == 0 && tables == 0;
+    if (!is_new) {
+        status = check_version(db, application, version, err);
+    }
+    if (status == UB_OK) {
+        status = kvsq_db_exec(db, "PRAGMA journal_mode = WAL", err);
+    }
+    return status == UB_OK && is_new ? make_tables(db, err) : status;
+}
+
+enum ub_status kvsq_schema_seal_key(struct kvsq_db *db, struct ub_err *err)
+{
+    struct kvsq *store = db->store;
+    bool is_whole = false;
+    int64_t records = 0;
+    enum ub_status status =
+        kvsq_head_read(db, "seal-key", store->seal_key, sizeof(store->seal_key), &is_whole, err);
+    if (status == UB_OK && is_whole) {
+        return UB_OK;
+    }
+    if (status == UB_ENOTFOUND) {
+        status = kvsq_db_number(db, "SELECT count(*) FROM record", &records, err);
+        if (status == UB_OK && records > 0) {
+            return ub_fail(err, UB_EDAMAGED,
+                           "%s holds records but no seal key: restore the file from a backup",
+                           store->settings->file);
+        }
+        store->host->clock->random(store->host, store->seal_key, sizeof(store->seal_key));
+    }
+    if (status != UB_OK) {
+        return status;
+    }
+    return kvsq_head_write(db, "seal-key",
+                           (struct ub_bytes){store->seal_key, sizeof(store->seal_key)}, err);
+}
