@@ -124,7 +124,8 @@ static bool reserve(struct ubr_log *log, struct step *step)
     size_t kids = log->kids_len + (step->has_chain ? step->chain.devices_len : 0);
     size_t epochs = (size_t)log->state.epoch + 1;
     return grow(&log->hashes, &log->hashes_cap, entries, sizeof *log->hashes) &&
-           grow(&log->accounts, &log->accounts_cap, log->accounts_len + 1, sizeof *log->accounts) &&
+           grow(&log->accounts, &log->accounts_cap, log->accounts_len + 1,
+                sizeof(struct account *)) &&
            grow(&log->kids, &log->kids_cap, kids, sizeof *log->kids) &&
            grow(&log->epochs, &log->epochs_cap, epochs, sizeof *log->epochs) &&
            grow(&log->policies, &log->policies_cap, log->policies_len + 1, sizeof *log->policies) &&

@@ -80,7 +80,7 @@ void log_insert_account(struct ubr_log *log, struct account *account)
 {
     size_t place = account_place(log, account->chain.account_pk);
     memmove(&log->accounts[place + 1], &log->accounts[place],
-            (log->accounts_len - place) * sizeof log->accounts[0]);
+            (log->accounts_len - place) * sizeof(struct account *));
     log->accounts[place] = account;
     log->accounts_len++;
 }
@@ -90,7 +90,7 @@ void log_remove_account(struct ubr_log *log, const struct account *account)
     size_t place = account_place(log, account->chain.account_pk);
     log->accounts_len--;
     memmove(&log->accounts[place], &log->accounts[place + 1],
-            (log->accounts_len - place) * sizeof log->accounts[0]);
+            (log->accounts_len - place) * sizeof(struct account *));
 }
 
 /* Index of the first kid that is not below the given one. */

@@ -11,10 +11,23 @@ void ubr_base64_encode(struct ubr_bytes bytes, char *text_out)
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
-/* libsodium refuses other alphabets, padding and trailing bits by itself. */
+static bool is_ascii(struct ubr_bytes text)
+{
+    uint8_t seen = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        seen |= text.ptr[i];
+    }
+    return seen < 0x80;
+}
+
+/* libsodium refuses other alphabets, padding and trailing bits by itself, but 1.0.18 takes bytes
+ * from 0x80 on for digits where char is signed (found by fuzz_ubr_text). */
 bool ubr_base64_decode(struct ubr_bytes text, uint8_t *out, size_t cap, size_t *len_out)
 {
     size_t len = 0;
+    if (!is_ascii(text)) {
+        return false;
+    }
     if (text.len > 0 && sodium_base642bin(out, cap, (const char *)text.ptr, text.len, NULL, &len,
                                           NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0) {
         return false;

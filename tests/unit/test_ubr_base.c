@@ -85,9 +85,10 @@ static void test_base64_is_strict(void **state)
 {
     (void)state;
     static const struct text_case cases[] = {
-        {"", true},     {"Zg", true},    {"Zm8", true},   {"Zm9v", true},  {"_-8", true},
-        {"Zh", false},  {"Zm9", false},  {"Zg==", false}, {"Z", false},    {"Zm9vY", false},
-        {"/+8", false}, {"Zm 8", false}, {"Zg\n", false}, {"Zm8=", false},
+        {"", true},      {"Zg", true},     {"Zm8", true},         {"Zm9v", true},
+        {"_-8", true},   {"Zh", false},    {"Zm9", false},        {"Zg==", false},
+        {"Z", false},    {"Zm9vY", false}, {"/+8", false},        {"Zm 8", false},
+        {"Zg\n", false}, {"Zm8=", false},  {"AA\xbb\xbb", false}, {"\xff\xff\xff\xff", false},
     };
     uint8_t out[8];
     char text[16];

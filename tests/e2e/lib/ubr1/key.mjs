@@ -8,6 +8,7 @@ import { DS, H, hashOf, kdf, randomBytes } from './hash.mjs';
 export const BOX_SEED_ID = 1000;
 
 const NKEY_PREFIX_USER = 20 << 3;
+const NKEY_PREFIX_SEED = 18 << 3;
 
 /** {publicKey, secretKey} of an Ed25519 seed. */
 export function signKeyFromSeed(seed) {
@@ -138,11 +139,22 @@ function crc16(bytes) {
   return crc;
 }
 
-/** `U…`: the text that NATS gives a user's public key. */
-export function nkeyOf(natsPk) {
-  const body = concat(Uint8Array.of(NKEY_PREFIX_USER), natsPk);
+/** The text that NATS gives to bytes: base32 with a checksum. */
+function nkeyText(body) {
   const crc = crc16(body);
   return base32(concat(body, Uint8Array.of(crc & 255, crc >> 8))).toUpperCase();
+}
+
+/** `U…`: the text that NATS gives a user's public key. */
+export function nkeyOf(natsPk) {
+  return nkeyText(concat(Uint8Array.of(NKEY_PREFIX_USER), natsPk));
+}
+
+/** `SU…`: the text of a user's seed, for stock clients. */
+export function nkeySeedOf({ secretKey }) {
+  const prefix = Uint8Array.of(
+    NKEY_PREFIX_SEED | (NKEY_PREFIX_USER >> 5), (NKEY_PREFIX_USER & 31) << 3);
+  return nkeyText(concat(prefix, secretKey.slice(0, 32)));
 }
 
 const NATS_NONCE = /^[A-Za-z0-9_-]{11,64}$/;
