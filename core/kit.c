@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kit.h"
 
-#include <ftw.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "host.h"
+#include "loader.h"
 #include "loop.h"
 #include "secret.h"
 
@@ -16,6 +18,13 @@ struct kit {
     char module[64];
     char failed[64];
     char *log; /* the copy that kit_log handed out */
+    struct kit_filled *filled;
+};
+
+/* One kit_settings. */
+struct kit_filled {
+    struct kit_filled *next;
+    struct settings settings;
 };
 
 static struct kit *kit_of(const struct ub_host *host)
@@ -57,19 +66,36 @@ struct ub_host *kit_host_new(const char *module)
     return &kit->host.pub;
 }
 
-static int kit_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+/* Removes what is in the folder behind fd, and closes it. */
+static void kit_empty(int fd)
 {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue;
+        }
+        if (unlinkat(fd, entry->d_name, 0) != 0) {
+            kit_empty(openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+            unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
 }
 
 void kit_host_free(struct ub_host **host)
 {
     struct kit *kit = kit_of(*host);
-    nftw(kit->node.state_dir, kit_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    kit_empty(open(kit->node.state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    rmdir(kit->node.state_dir);
     node_fini(&kit->node);
+    while (kit->filled != NULL) {
+        struct kit_filled *filled = kit->filled;
+        kit->filled = filled->next;
+        settings_fini(&filled->settings);
+        free(filled);
+    }
     free(kit->log);
     free(kit);
     *host = NULL;
@@ -139,6 +165,45 @@ void kit_log_clear(const struct ub_host *host)
     log->kept = NULL;
     log->kept_len = 0;
     pthread_mutex_unlock(&log->lock);
+}
+
+static bool kit_fill(struct kit *kit, const struct ub_module *module, const char *const *sets,
+                     struct settings *settings, struct report *report)
+{
+    struct config config;
+    struct loaded loaded;
+    config_init(&config);
+    struct config_block *block =
+        config_add_module(&config, module->name, (struct ub_where){"kit", 0});
+    for (size_t i = 0; sets != NULL && sets[i] != NULL; i++) {
+        char *assignment = arena_printf(&config.arena, "%s.%s", module->name, sets[i]);
+        config_set(&config, assignment, report);
+    }
+    const struct fill_context context = {kit->node.state_dir, kit->node.state_dir, true};
+    bool is_sound = loader_adopt(module, 0, NULL, block, &loaded, report);
+    if (is_sound) {
+        const struct field_table table = fields_of(&loaded.module);
+        is_sound = settings_fill(settings, &table, block, &context, report) && report->count == 0;
+    }
+    config_fini(&config);
+    return is_sound;
+}
+
+const void *kit_settings(const struct ub_host *host, const struct ub_module *module,
+                         const char *const *sets)
+{
+    struct kit *kit = kit_of(host);
+    struct report report = {.items = NULL};
+    struct kit_filled *filled = calloc(1, sizeof(*filled));
+    CHECK(filled != NULL);
+    filled->next = kit->filled;
+    kit->filled = filled;
+    bool is_sound = kit_fill(kit, module, sets, &filled->settings, &report);
+    if (!is_sound) {
+        report_log(&report, &kit->node.log, "no settings");
+    }
+    report_fini(&report);
+    return is_sound ? filled->settings.data : NULL;
 }
 
 struct ub_secret *kit_secret_new(const void *bytes, size_t len)

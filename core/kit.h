@@ -35,6 +35,14 @@ void kit_clock_advance(const struct ub_host *host, int64_t ms);
 const char *kit_log(const struct ub_host *host);
 void kit_log_clear(const struct ub_host *host);
 
+/* The settings struct of a module, filled like the core does it: defaults, and over them each
+ * "key=value" of the NULL-terminated list. PATH starts in the state folder too. Faults go to the
+ * log and the answer is NULL. Lives as long as the host. static const char *const sets[] =
+ * {"file=test.db", "workers=2", NULL}; const struct kvsq_settings *settings = kit_settings(host,
+ * &unibus_module_kv_sqlite, sets); */
+const void *kit_settings(const struct ub_host *host, const struct ub_module *module,
+                         const char *const *sets);
+
 struct ub_secret *kit_secret_new(const void *bytes, size_t len);
 void kit_secret_free(struct ub_secret **secret);
 

@@ -61,16 +61,16 @@ static void log_text_field(FILE *out, const struct ub_log_field *field)
         return;
     }
     const char *text = field->text != NULL ? field->text : "";
-    const char *quote = text_needs_quotes(text) ? "\"" : "";
-    fprintf(out, " %s=%s", field->name, quote);
-    log_escape(out, text, false);
-    fputs(quote, out);
+    bool is_quoted = text_needs_quotes(text);
+    fprintf(out, is_quoted ? " %s=\"" : " %s=", field->name);
+    log_escape(out, text, is_quoted ? LOG_ESCAPE_QUOTED : LOG_ESCAPE_PLAIN);
+    fputs(is_quoted ? "\"" : "", out);
 }
 
 static void log_as_text(FILE *out, const struct log_event *event)
 {
     fprintf(out, " %-5s %s %s: ", log_level_names[event->level], event->module, event->event);
-    log_escape(out, event->message, false);
+    log_escape(out, event->message, LOG_ESCAPE_PLAIN);
     for (size_t i = 0; i < event->count; i++) {
         log_text_field(out, &event->fields[i]);
     }
@@ -79,9 +79,9 @@ static void log_as_text(FILE *out, const struct log_event *event)
 static void log_json_pair(FILE *out, const char *name, const char *text)
 {
     fputs(",\"", out);
-    log_escape(out, name, true);
+    log_escape(out, name, LOG_ESCAPE_JSON);
     fputs("\":\"", out);
-    log_escape(out, text, true);
+    log_escape(out, text, LOG_ESCAPE_JSON);
     fputc('"', out);
 }
 
@@ -92,7 +92,7 @@ static void log_json_field(FILE *out, const struct ub_log_field *field)
         return;
     }
     fputs(",\"", out);
-    log_escape(out, field->name, true);
+    log_escape(out, field->name, LOG_ESCAPE_JSON);
     fprintf(out, "\":%" PRId64, field->number);
 }
 

@@ -45,8 +45,13 @@ void log_emit(struct log *log, enum ub_log_level level, const char *module, cons
                  sizeof(log_fields_) / sizeof(log_fields_[0]));                                    \
     } while (0)
 
-/* Writes text to out with everything dangerous escaped (log_escape.c): \n, \r, \t, \xHH, or in
- * JSON \uHHHH and U+FFFD for bytes that are not UTF-8. */
-void log_escape(FILE *out, const char *text, bool is_json);
+enum log_escape {
+    LOG_ESCAPE_PLAIN,  /* a line for people: \n, \r, \t, \xHH, \uHHHH for what is dangerous */
+    LOG_ESCAPE_QUOTED, /* the same between quotes: these and the backslash are escaped too */
+    LOG_ESCAPE_JSON    /* \uHHHH, and U+FFFD for bytes that are not UTF-8 */
+};
+
+/* Writes text to out with everything dangerous escaped (log_escape.c). */
+void log_escape(FILE *out, const char *text, enum log_escape how);
 
 #endif

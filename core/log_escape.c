@@ -39,11 +39,12 @@ static bool is_dangerous(uint32_t point)
            point == 0xFEFF;
 }
 
-static bool escape_short(FILE *out, uint32_t point)
+static bool escape_short(FILE *out, uint32_t point, enum log_escape how)
 {
     static const char names[][2] = {
         {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'}, {'"', '"'}, {'\\', '\\'}};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    size_t count = how == LOG_ESCAPE_PLAIN ? 3 : 5;
+    for (size_t i = 0; i < count; i++) {
         if (point == (unsigned char)names[i][0]) {
             fprintf(out, "\\%c", names[i][1]);
             return true;
@@ -53,29 +54,29 @@ static bool escape_short(FILE *out, uint32_t point)
 }
 
 static void escape_point(FILE *out, const unsigned char *text, size_t len, uint32_t point,
-                         bool is_json)
+                         enum log_escape how)
 {
-    if (escape_short(out, point)) {
+    if (escape_short(out, point, how)) {
         return;
     }
     if (!is_dangerous(point)) {
         fwrite(text, 1, len, out);
-    } else if (is_json) {
+    } else if (how == LOG_ESCAPE_JSON || point >= 0x100) {
         fprintf(out, "\\u%04x", (unsigned)point);
     } else {
-        fprintf(out, point < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)point);
+        fprintf(out, "\\x%02x", (unsigned)point);
     }
 }
 
-void log_escape(FILE *out, const char *text, bool is_json)
+void log_escape(FILE *out, const char *text, enum log_escape how)
 {
     const unsigned char *at = (const unsigned char *)text;
     while (*at != '\0') {
         uint32_t point = 0;
         size_t len = utf8_decode(at, &point);
         if (len > 0) {
-            escape_point(out, at, len, point, is_json);
-        } else if (is_json) {
+            escape_point(out, at, len, point, how);
+        } else if (how == LOG_ESCAPE_JSON) {
             fputs("\\ufffd", out);
         } else {
             fprintf(out, "\\x%02x", *at);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -37,7 +36,7 @@ struct ub_loop {
     struct event *wake;
     int wake_fd;
     pthread_t thread;
-    sem_t is_running; /* posted once, when a loop of its own thread knows its thread */
+    pthread_barrier_t is_running; /* passed when a loop of its own thread knows its thread */
     struct ub_timer *timers;
 
     pthread_mutex_t lock;
@@ -119,7 +118,7 @@ static void loop_release(struct ub_loop *loop)
         close(loop->wake_fd);
     }
     pthread_mutex_destroy(&loop->lock);
-    sem_destroy(&loop->is_running);
+    pthread_barrier_destroy(&loop->is_running);
     free(loop->posted.items);
     free(loop->running.items);
     free(loop);
@@ -144,7 +143,7 @@ enum ub_status loop_new(const char *name, struct ub_loop **loop_out, struct ub_e
     }
     loop->wake_fd = -1;
     pthread_mutex_init(&loop->lock, NULL);
-    sem_init(&loop->is_running, 0, 0);
+    pthread_barrier_init(&loop->is_running, NULL, 2);
     loop->thread = pthread_self();
     if (!loop_add_wake(loop)) {
         loop_release(loop);
@@ -160,10 +159,15 @@ void loop_free(struct ub_loop **loop)
         return;
     }
     CHECK(loop_is_current(*loop));
-    while (loop_run_posted(*loop) > 0) {
-    }
+    loop_flush(*loop);
     loop_release(*loop);
     *loop = NULL;
+}
+
+void loop_flush(struct ub_loop *loop)
+{
+    while (loop_run_posted(loop) > 0) {
+    }
 }
 
 void loop_run(struct ub_loop *loop)
@@ -197,17 +201,10 @@ static void *loop_main(void *arg)
 {
     struct ub_loop *loop = arg;
     loop->thread = pthread_self();
-    sem_post(&loop->is_running);
+    pthread_barrier_wait(&loop->is_running);
     loop_run(loop);
-    while (loop_run_posted(loop) > 0) {
-    }
+    loop_flush(loop);
     return NULL;
-}
-
-static void sem_wait_through(sem_t *sem)
-{
-    while (sem_wait(sem) != 0 && errno == EINTR) {
-    }
 }
 
 enum ub_status loop_open(const char *name, struct ub_loop **loop_out, struct ub_err *err)
@@ -223,7 +220,7 @@ enum ub_status loop_open(const char *name, struct ub_loop **loop_out, struct ub_
         loop_release(loop);
         return status;
     }
-    sem_wait_through(&loop->is_running);
+    pthread_barrier_wait(&loop->is_running);
     *loop_out = loop;
     return UB_OK;
 }

@@ -21,6 +21,10 @@ void loop_quit(struct ub_loop *loop);
 /* Handles what is there, waiting for it at most wait_ms. Threads: the loop's. */
 void loop_step(struct ub_loop *loop, int64_t wait_ms);
 
+/* Runs what is posted, and what that posts, until nothing is left; not from a task of the loop.
+ * Threads: the loop's. */
+void loop_flush(struct ub_loop *loop);
+
 /* A loop with a thread of its own. Threads: any; loop_close not from the loop itself. */
 enum ub_status loop_open(const char *name, struct ub_loop **loop_out, struct ub_err *err);
 void loop_close(struct ub_loop **loop);

@@ -163,6 +163,56 @@ static void secret_that_others_read_is_refused(void **state)
     assert_null(secret);
 }
 
+struct demo_settings {
+    int64_t workers;
+    const char *file;
+};
+
+static const struct ub_field demo_fields[] = {
+    UB_FIELD_INT(struct demo_settings, workers, "8", 1, 512, 0, "threads"),
+    UB_FIELD_STATE_PATH(struct demo_settings, file, "demo.db", 0, "the file"),
+};
+
+static enum ub_status demo_create(const struct ub_host *h, const void *settings, void **self_out,
+                                  struct ub_err *err)
+{
+    (void)h;
+    (void)settings;
+    (void)self_out;
+    (void)err;
+    return UB_OK;
+}
+
+static void demo_destroy(void *self)
+{
+    (void)self;
+}
+
+static const struct ub_module_ops demo_ops = {
+    .size = sizeof(demo_ops), .create = demo_create, .destroy = demo_destroy};
+
+static const struct ub_module demo = {.size = sizeof(demo),
+                                      .abi_major = 1,
+                                      .name = "demo",
+                                      .ops = &demo_ops,
+                                      .settings_size = sizeof(struct demo_settings),
+                                      UB_TABLE(fields, field, demo_fields)};
+
+static void settings_are_filled_from_texts(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"workers=2", NULL};
+    static const char *const bad[] = {"workers=0", NULL};
+    const struct demo_settings *settings = kit_settings(host, &demo, sets);
+    assert_non_null(settings);
+    assert_int_equal(settings->workers, 2);
+    char file[300];
+    snprintf(file, sizeof(file), "%s/demo.db", host->node->state_dir(host));
+    assert_string_equal(settings->file, file);
+    assert_null(kit_settings(host, &demo, bad));
+    assert_non_null(strstr(kit_log(host), "workers = 0 is too small: 1 to 512 (default 8)"));
+}
+
 #define KIT_TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 
 int main(void)
@@ -174,6 +224,7 @@ int main(void)
         KIT_TEST(log_and_fail_are_kept),
         KIT_TEST(timers_fire_on_demand),
         KIT_TEST(health_is_what_the_test_says),
+        KIT_TEST(settings_are_filled_from_texts),
         KIT_TEST(secret_is_read_without_its_newline),
         KIT_TEST(secret_that_others_read_is_refused),
     };

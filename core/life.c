@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "life.h"
+
+#include "check.h"
+#include "loop.h"
+
+static void on_main(const struct instance *instance)
+{
+    CHECK(loop_is_current(instance->host.node->main));
+}
+
+static bool life_fault(struct instance *instance, enum error_id id, const struct ub_err *err,
+                       struct report *report)
+{
+    report_add_err(report, id, instance->block->where, instance->block->name, err);
+    return false;
+}
+
+bool life_create(struct instance *instance, struct report *report)
+{
+    struct ub_err err = UB_ERR_INIT;
+    on_main(instance);
+    instance->host.where = block_where;
+    instance->host.where_ctx = instance->block;
+    err.status = instance->loaded.ops.create(&instance->host.pub, instance->settings.data,
+                                             &instance->self, &err);
+    if (err.status != UB_OK) {
+        return life_fault(instance, ERROR_MODULE_CREATE, &err, report);
+    }
+    instance->step = STEP_CREATED;
+    return true;
+}
+
+static struct ub_service service_of(const struct binding *binding, const struct instance *provider)
+{
+    struct ub_provide provide = provide_at(&provider->loaded.module, binding->provide);
+    return (struct ub_service){.size = sizeof(struct ub_service),
+                               .iface = provide.iface,
+                               .major = provide.major,
+                               .minor = provide.minor,
+                               .module = provider->block->name,
+                               .ops = provide.ops,
+                               .self = provider->self};
+}
+
+bool life_bind(struct instance *instance, struct instance *all, struct report *report)
+{
+    on_main(instance);
+    for (size_t i = 0; i < instance->binding_count; i++) {
+        struct ub_err err = UB_ERR_INIT;
+        const struct binding *binding = &instance->bindings[i];
+        const struct ub_service service = service_of(binding, &all[binding->provider]);
+        if (instance->loaded.ops.bind == NULL) {
+            ub_fail(&err, UB_EINTERNAL, "it requires %s, but has no bind: tell its author",
+                    service.iface);
+        } else {
+            err.status = instance->loaded.ops.bind(instance->self, &service, &err);
+        }
+        if (err.status != UB_OK) {
+            return life_fault(instance, ERROR_MODULE_BIND, &err, report);
+        }
+    }
+    return true;
+}
+
+bool life_start(struct instance *instance, struct report *report)
+{
+    struct ub_err err = UB_ERR_INIT;
+    on_main(instance);
+    if (instance->loaded.ops.start != NULL) {
+        err.status = instance->loaded.ops.start(instance->self, &err);
+    }
+    if (err.status != UB_OK) {
+        return life_fault(instance, ERROR_MODULE_START, &err, report);
+    }
+    instance->step = STEP_STARTED;
+    return true;
+}
+
+void life_ready(struct instance *instance)
+{
+    on_main(instance);
+    if (instance->loaded.ops.ready != NULL) {
+        instance->loaded.ops.ready(instance->self);
+    }
+}
+
+void life_drain(struct instance *instance, int64_t deadline_mono_ms)
+{
+    on_main(instance);
+    if (instance->step == STEP_STARTED && instance->loaded.ops.drain != NULL) {
+        instance->loaded.ops.drain(instance->self, deadline_mono_ms);
+    }
+}
+
+bool life_is_drained(struct instance *instance)
+{
+    on_main(instance);
+    return instance->step != STEP_STARTED || instance->loaded.ops.is_drained == NULL ||
+           instance->loaded.ops.is_drained(instance->self);
+}
+
+void life_stop(struct instance *instance)
+{
+    on_main(instance);
+    if (instance->step != STEP_STARTED) {
+        return;
+    }
+    if (instance->loaded.ops.stop != NULL) {
+        instance->loaded.ops.stop(instance->self);
+    }
+    instance->step = STEP_CREATED;
+    /* Its pools are closed now, and their last answers wait on the main loop: they still find it.
+     */
+    loop_flush(instance->host.node->main);
+}
+
+void life_destroy(struct instance *instance)
+{
+    on_main(instance);
+    if (instance->step == STEP_CREATED) {
+        instance->loaded.ops.destroy(instance->self);
+        instance->self = NULL;
+        instance->step = STEP_NONE;
+    }
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include <unibus/error.h>
+
+#include "check.h"
+
+void report_fini(struct report *report)
+{
+    arena_fini(&report->arena);
+    free(report->items);
+    *report = (struct report){.items = NULL};
+}
+
+static void report_push(struct report *report, struct report_item item, const char *file)
+{
+    if (report->count == REPORT_MAX) {
+        report->dropped++;
+        return;
+    }
+    struct report_item *items = reallocarray(report->items, report->count + 1, sizeof(*items));
+    CHECK(items != NULL);
+    report->items = items;
+    item.file = file != NULL ? arena_copy(&report->arena, file, strlen(file)) : NULL;
+    item.order = report->count;
+    items[report->count++] = item;
+}
+
+void report_add(struct report *report, enum error_id id, struct ub_where where, const char *format,
+                ...)
+{
+    char message[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    struct report_item item = {.id = id, .line = where.line};
+    snprintf(item.code, sizeof(item.code), "%s", error_entry(id)->code);
+    item.message = arena_copy(&report->arena, message, strlen(message));
+    report_push(report, item, where.file);
+}
+
+void report_add_err(struct report *report, enum error_id id, struct ub_where where,
+                    const char *module, const struct ub_err *err)
+{
+    report_add(report, id, err->where.file != NULL ? err->where : where, "module \"%s\": %s",
+               module, err->message[0] != '\0' ? err->message : ub_status_name(err->status));
+    if (err->code[0] != '\0' && report->dropped == 0) {
+        struct report_item *item = &report->items[report->count - 1];
+        snprintf(item->code, sizeof(item->code), "%s", err->code);
+    }
+}
+
+static int report_compare(const void *left, const void *right)
+{
+    const struct report_item *a = left, *b = right;
+    /* What belongs to no file comes last. */
+    int by_file = a->file == NULL || b->file == NULL ? (a->file == NULL) - (b->file == NULL)
+                                                     : strcmp(a->file, b->file);
+    if (by_file != 0) {
+        return by_file;
+    }
+    if (a->line != b->line) {
+        return a->line < b->line ? -1 : 1;
+    }
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+void report_sort(struct report *report)
+{
+    if (report->count > 1) {
+        qsort(report->items, report->count, sizeof(*report->items), report_compare);
+    }
+}
+
+static void report_outcome(const struct report *report, const char *outcome, char *out, size_t size)
+{
+    size_t count = report->count + report->dropped;
+    snprintf(out, size, "%zu error%s, %s.", count, count == 1 ? "" : "s", outcome);
+}
+
+void report_print(struct report *report, FILE *out, const char *outcome)
+{
+    char last[128];
+    report_sort(report);
+    for (size_t i = 0; i < report->count; i++) {
+        const struct report_item *item = &report->items[i];
+        if (item->file != NULL && item->line > 0) {
+            fprintf(out, "%s:%u: ", item->file, (unsigned)item->line);
+        } else if (item->file != NULL) {
+            fprintf(out, "%s: ", item->file);
+        }
+        log_escape(out, item->message, LOG_ESCAPE_PLAIN);
+        fputc('\n', out);
+    }
+    report_outcome(report, outcome, last, sizeof(last));
+    fprintf(out, "%s\n", last);
+}
+
+void report_log(struct report *report, struct log *log, const char *outcome)
+{
+    char last[128];
+    report_sort(report);
+    for (size_t i = 0; i < report->count; i++) {
+        const struct report_item *item = &report->items[i];
+        log_core(log, UB_LOG_ERROR, "start-refused", item->message, UB_TEXT("code", item->code),
+                 UB_TEXT("file", item->file), UB_NUMBER("line", item->line),
+                 UB_TEXT("fix", error_entry(item->id)->fix));
+    }
+    report_outcome(report, outcome, last, sizeof(last));
+    log_core(log, UB_LOG_ERROR, "not-started", last, UB_NUMBER("errors", report->count));
+}
+
+static json_t *report_item_json(const struct report_item *item)
+{
+    char doc[64];
+    error_doc(item->id, doc, sizeof(doc));
+    return json_pack("{ss, ss*, si, ss, ss, ss}", "code", item->code, "file", item->file, "line",
+                     (int)item->line, "message", item->message, "fix", error_entry(item->id)->fix,
+                     "doc", doc);
+}
+
+json_t *report_json(struct report *report)
+{
+    json_t *list = json_array();
+    report_sort(report);
+    for (size_t i = 0; i < report->count; i++) {
+        json_array_append_new(list, report_item_json(&report->items[i]));
+    }
+    return list;
+}

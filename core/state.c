@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool state_path(const char *written, char *out, size_t out_size)
+{
+    char here[PATH_MAX];
+    if (written[0] == '/') {
+        return (size_t)snprintf(out, out_size, "%s", written) < out_size;
+    }
+    if (getcwd(here, sizeof(here)) == NULL) {
+        return false;
+    }
+    return (size_t)snprintf(out, out_size, "%s/%s", strcmp(here, "/") == 0 ? "" : here, written) <
+           out_size;
+}
+
+static bool state_is_private(const char *dir, struct ub_where where, struct report *report)
+{
+    struct stat st;
+    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        report_add(report, ERROR_CONFIG_STATE, where, "node: state folder %s is not a folder", dir);
+        return false;
+    }
+    if (st.st_uid != geteuid()) {
+        report_add(
+            report, ERROR_CONFIG_STATE, where,
+            "node: state folder %s belongs to user %u, but this process runs as user %u: run "
+            "chown -R %u %s",
+            dir, (unsigned)st.st_uid, (unsigned)geteuid(), (unsigned)geteuid(), dir);
+        return false;
+    }
+    if ((st.st_mode & 077) != 0) {
+        report_add(report, ERROR_CONFIG_STATE, where,
+                   "node: state folder %s can be used by others (mode %04o): run chmod 700 %s", dir,
+                   (unsigned)st.st_mode & 07777u, dir);
+        return false;
+    }
+    return true;
+}
+
+static void state_in_use(int fd, const char *dir, struct ub_where where, struct report *report)
+{
+    char pid[32] = "";
+    ssize_t got = read(fd, pid, sizeof(pid) - 1);
+    pid[got > 0 ? got : 0] = '\0';
+    pid[strcspn(pid, "\n")] = '\0';
+    report_add(report, ERROR_CONFIG_IN_USE, where,
+               "node: state folder %s is in use by process %s: stop it, or give this node another "
+               "node.state",
+               dir, pid[0] != '\0' ? pid : "(unknown)");
+}
+
+static bool state_lock(const char *dir, struct ub_where where, int *lock_fd_out,
+                       struct report *report)
+{
+    char file[PATH_MAX + 8], pid[32];
+    snprintf(file, sizeof(file), "%s/lock", dir);
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        report_add(report, ERROR_CONFIG_STATE, where, "node: cannot open %s: %s", file,
+                   strerror(errno));
+        return false;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        state_in_use(fd, dir, where, report);
+        close(fd);
+        return false;
+    }
+    int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)len, 0) != len) {
+        report_add(report, ERROR_CONFIG_STATE, where, "node: cannot write %s: %s", file,
+                   strerror(errno));
+        close(fd);
+        return false;
+    }
+    *lock_fd_out = fd;
+    return true;
+}
+
+bool state_open(const char *dir, struct ub_where where, int *lock_fd_out, struct report *report)
+{
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        report_add(report, ERROR_CONFIG_STATE, where, "node: cannot make state folder %s: %s", dir,
+                   strerror(errno));
+        return false;
+    }
+    return state_is_private(dir, where, report) && state_lock(dir, where, lock_fd_out, report);
+}
+
+void state_close(int *lock_fd)
+{
+    if (*lock_fd >= 0) {
+        close(*lock_fd); /* the file stays: removing it would race with who locks it next */
+        *lock_fd = -1;
+    }
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The config loader on any text: Lua, lines of keys, --set, and a settings table of every kind. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <core/config.h>
+
+struct every_kind {
+    bool flag;
+    int64_t number, size, time;
+    const char *text;
+    int choice;
+    const char *path, *state, *service;
+    struct ub_listens listen;
+    struct ub_strings names;
+};
+
+static const struct ub_field fields[] = {
+    UB_FIELD_BOOL(struct every_kind, flag, NULL, 0, ""),
+    UB_FIELD_INT(struct every_kind, number, "5", 1, 10, 0, ""),
+    UB_FIELD_SIZE(struct every_kind, size, "1 MiB", 1, 0, 0, ""),
+    UB_FIELD_DURATION(struct every_kind, time, "5 min", 0, 0, 0, ""),
+    UB_FIELD_STRING(struct every_kind, text, NULL, 0, ""),
+    UB_FIELD_CHOICE(struct every_kind, choice, "a", "a|bc|def", 0, ""),
+    UB_FIELD_PATH(struct every_kind, path, NULL, 0, ""),
+    UB_FIELD_STATE_PATH(struct every_kind, state, "x", 0, ""),
+    UB_FIELD_SERVICE(struct every_kind, service, "ub.kv", 0, ""),
+    UB_FIELD_LISTEN(struct every_kind, listen, NULL, 0, ""),
+    UB_FIELD_STRINGS(struct every_kind, names, NULL, 0, ""),
+};
+
+static const struct field_table table = {fields, sizeof(fields) / sizeof(fields[0]),
+                                         sizeof(fields[0]), sizeof(struct every_kind)};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The last line, as a C string, is the assignment of a --set. */
+static void set_from_tail(struct config *config, const uint8_t *data, size_t size,
+                          struct report *report)
+{
+    char assignment[256];
+    const uint8_t *newline = size > 0 ? memrchr(data, '\n', size) : NULL;
+    size_t start = newline != NULL ? (size_t)(newline - data) + 1 : size;
+    size_t len = size - start < sizeof(assignment) - 1 ? size - start : sizeof(assignment) - 1;
+    memcpy(assignment, data + start, len);
+    assignment[len] = '\0';
+    config_set(config, assignment, report);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct fill_context context = {.config_dir = "/etc/unibus", .state_dir = "/state"};
+    struct config config;
+    struct core_settings core = {.node = {NULL, NULL}};
+    struct report report = {.items = NULL};
+    config_init(&config);
+    config_load_text(&config, "fuzz.lua", "/etc/unibus", (const char *)data, size, &report);
+    set_from_tail(&config, data, size, &report);
+    core_settings_fill(&core, &config, &report);
+    for (size_t i = 0; i < config.module_count; i++) {
+        struct settings settings;
+        settings_fill(&settings, &table, &config.modules[i], &context, &report);
+        settings_fini(&settings);
+    }
+    report_sort(&report);
+    core_settings_fini(&core);
+    config_fini(&config);
+    report_fini(&report);
+    return 0;
+}

@@ -1,0 +1,2 @@
+unibus "1"
+while true do end
