@@ -107,7 +107,7 @@ bool boot_plan(struct boot *boot)
     }
     boot_load_modules(boot);
     boot_fill_settings(boot);
-    registry_resolve(boot->instances, boot->count, boot->order, &boot->arena, &boot->report);
+    resolver_resolve(boot->instances, boot->count, boot->order, &boot->arena, &boot->report);
     boot_create(boot);
     boot_judge_posture(boot);
     return boot->report.count == 0;

@@ -4,10 +4,10 @@
 #ifndef CORE_LIFE_H
 #define CORE_LIFE_H
 
-#include "registry.h"
+#include "resolver.h"
 
 bool life_create(struct instance *instance, struct report *report);
-/* Hands over each service that the registry found. */
+/* Hands over each service that the resolver found. */
 bool life_bind(struct instance *instance, struct instance *all, struct report *report);
 bool life_start(struct instance *instance, struct report *report);
 void life_ready(struct instance *instance);

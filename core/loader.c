@@ -5,9 +5,7 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
-#include <elf.h>
 #include <errno.h>
-#include <link.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -21,6 +19,14 @@
 #include "suggest.h"
 
 #define LOADER_SYMBOL "unibus_module"
+
+/* Elf64_Sym of the ELF specification, the start of which is all that is read here. */
+struct elf64_symbol {
+    uint32_t name;
+    uint8_t info, other;
+    uint16_t section;
+    uint64_t value, size;
+};
 
 struct load {
     const struct loader *loader;
@@ -233,6 +239,18 @@ static bool load_pin_fits(const struct load *load)
     return is_same;
 }
 
+/* How many bytes the file really has for the symbol; 0 = unknown. */
+static size_t symbol_size_of(const void *symbol)
+{
+    Dl_info info;
+    void *extra = NULL;
+    if (sizeof(void *) != 8 || dladdr1(symbol, &info, &extra, RTLD_DL_SYMENT) == 0 ||
+        extra == NULL) {
+        return 0;
+    }
+    return (size_t)((const struct elf64_symbol *)extra)->size;
+}
+
 static bool load_open(const struct load *load, struct loaded *loaded_out)
 {
     void *handle = dlopen(load->file, RTLD_NOW | RTLD_LOCAL);
@@ -248,13 +266,8 @@ static bool load_open(const struct load *load, struct loaded *loaded_out)
                    load->block->title, load->file);
         return false;
     }
-    Dl_info info;
-    void *extra = NULL;
-    size_t symbol_size = 0;
-    if (dladdr1(module, &info, &extra, RTLD_DL_SYMENT) != 0 && extra != NULL) {
-        symbol_size = (size_t)((const ElfW(Sym) *)extra)->st_size;
-    }
-    return loader_adopt(module, symbol_size, load->file, load->block, loaded_out, load->report);
+    return loader_adopt(module, symbol_size_of(module), load->file, load->block, loaded_out,
+                        load->report);
 }
 
 static const struct ub_module *loader_static(const struct loader *loader, const char *name)

@@ -4,7 +4,7 @@
 #ifndef CORE_POSTURE_H
 #define CORE_POSTURE_H
 
-#include "registry.h"
+#include "resolver.h"
 
 enum posture_level { POSTURE_DEV = 0, POSTURE_ENFORCE, POSTURE_CLUSTER, POSTURE_NONE = -1 };
 

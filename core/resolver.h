@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Who serves whom, and in which order modules live: by dependency, else as in the config. */
-#ifndef CORE_REGISTRY_H
-#define CORE_REGISTRY_H
+#ifndef CORE_RESOLVER_H
+#define CORE_RESOLVER_H
 
 #include "host.h"
 #include "loader.h"
@@ -32,7 +32,7 @@ struct instance {
 
 /* Fills bindings and order_out[count] (numbers of modules, providers first). False when a fault was
  * reported. Modules that are not loaded take no part. */
-bool registry_resolve(struct instance *instances, size_t count, size_t *order_out,
+bool resolver_resolve(struct instance *instances, size_t count, size_t *order_out,
                       struct arena *arena, struct report *report);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "registry.h"
+#include "resolver.h"
 
 #include <string.h>
 
 #include "suggest.h"
 
-struct registry {
+struct resolver {
     struct instance *instances;
     size_t count;
     struct arena *arena;
@@ -17,7 +17,7 @@ struct registry {
 
 /* One requirement of one module on its way to its providers. */
 struct need {
-    struct registry *registry;
+    struct resolver *resolver;
     struct instance *instance;
     uint32_t number;
     struct ub_require require;
@@ -26,8 +26,8 @@ struct need {
 };
 
 #define need_fault(need, id, ...)                                                                  \
-    ((need)->registry->is_sound = false,                                                           \
-     report_add((need)->registry->report, (id), (need)->where, __VA_ARGS__))
+    ((need)->resolver->is_sound = false,                                                           \
+     report_add((need)->resolver->report, (id), (need)->where, __VA_ARGS__))
 
 /* The number of the module's provide of this interface, or -1; `fits` tells whether its version
  * does. */
@@ -49,7 +49,7 @@ static void need_bind(const struct need *need, size_t provider, int provide)
 {
     struct instance *instance = need->instance;
     struct binding *bindings =
-        arena_alloc(need->registry->arena, instance->binding_count + 1, sizeof(*bindings));
+        arena_alloc(need->resolver->arena, instance->binding_count + 1, sizeof(*bindings));
     if (instance->binding_count > 0) {
         memcpy(bindings, instance->bindings, instance->binding_count * sizeof(*bindings));
     }
@@ -71,10 +71,10 @@ static void need_version_fault(const struct need *need, const struct instance *p
 /* The provider that the setting names. */
 static void need_chosen(const struct need *need)
 {
-    const struct registry *registry = need->registry;
+    const struct resolver *resolver = need->resolver;
     struct suggest suggest = {.written = need->chosen};
-    for (size_t i = 0; i < registry->count; i++) {
-        struct instance *provider = &registry->instances[i];
+    for (size_t i = 0; i < resolver->count; i++) {
+        struct instance *provider = &resolver->instances[i];
         struct ub_provide provide;
         bool fits = false;
         int number = provide_of(provider, &need->require, &fits, &provide);
@@ -104,7 +104,7 @@ static void need_chosen(const struct need *need)
 
 static void need_none_fault(const struct need *need)
 {
-    if ((need->require.flags & UB_OPTIONAL) == 0 && !need->registry->is_partial) {
+    if ((need->require.flags & UB_OPTIONAL) == 0 && !need->resolver->is_partial) {
         need_fault(need, ERROR_MODULE_NEEDS,
                    "%s needs %s %u.x, and no module of this config provides it: add one that does",
                    need->instance->block->title, need->require.iface, need->require.major);
@@ -116,9 +116,9 @@ static void need_ambiguous_fault(const struct need *need, const struct instance 
 {
     const char *remedy =
         need->require.setting != NULL
-            ? arena_printf(need->registry->arena, "add %s = \"%s\" to %s", need->require.setting,
+            ? arena_printf(need->resolver->arena, "add %s = \"%s\" to %s", need->require.setting,
                            first->block->name, need->instance->block->title)
-            : arena_printf(need->registry->arena, "remove the line of one of them");
+            : arena_printf(need->resolver->arena, "remove the line of one of them");
     need_fault(need, ERROR_MODULE_AMBIGUOUS,
                "%s needs one %s, but \"%s\" (line %u) and \"%s\" (line %u) provide it: %s",
                need->instance->block->title, need->require.iface, first->block->name,
@@ -138,11 +138,11 @@ static bool need_may_bind(const struct need *need, const struct instance *provid
 /* Every provider with UB_EVERY, else the only one. */
 static void need_any(const struct need *need)
 {
-    const struct registry *registry = need->registry;
+    const struct resolver *resolver = need->resolver;
     const struct instance *first = NULL;
     bool is_every = (need->require.flags & UB_EVERY) != 0;
-    for (size_t i = 0; i < registry->count; i++) {
-        struct instance *provider = &registry->instances[i];
+    for (size_t i = 0; i < resolver->count; i++) {
+        struct instance *provider = &resolver->instances[i];
         struct ub_provide provide;
         bool fits = false;
         int number = provide_of(provider, &need->require, &fits, &provide);
@@ -165,9 +165,9 @@ static void need_any(const struct need *need)
     }
 }
 
-static void resolve_one(struct registry *registry, struct instance *instance, uint32_t number)
+static void resolve_one(struct resolver *resolver, struct instance *instance, uint32_t number)
 {
-    struct need need = {registry,
+    struct need need = {resolver,
                         instance,
                         number,
                         require_at(&instance->loaded.module, number),
@@ -190,7 +190,7 @@ static void resolve_one(struct registry *registry, struct instance *instance, ui
 enum visit { VISIT_NEW = 0, VISIT_OPEN, VISIT_DONE };
 
 struct order {
-    struct registry *registry;
+    struct resolver *resolver;
     enum visit *visits;
     size_t *path; /* modules whose providers are being visited */
     size_t depth;
@@ -200,25 +200,25 @@ struct order {
 
 static void order_cycle_fault(const struct order *order, size_t again)
 {
-    const struct registry *registry = order->registry;
+    const struct resolver *resolver = order->resolver;
     size_t start = 0;
     while (order->path[start] != again) {
         start++;
     }
     const char *circle = "";
     for (size_t i = start; i < order->depth; i++) {
-        circle = arena_printf(registry->arena, "%s%s -> ", circle,
-                              registry->instances[order->path[i]].block->name);
+        circle = arena_printf(resolver->arena, "%s%s -> ", circle,
+                              resolver->instances[order->path[i]].block->name);
     }
-    order->registry->is_sound = false;
-    report_add(registry->report, ERROR_MODULE_CYCLE, registry->instances[again].block->where,
-               "%s needs itself: %s%s", registry->instances[again].block->title, circle,
-               registry->instances[again].block->name);
+    order->resolver->is_sound = false;
+    report_add(resolver->report, ERROR_MODULE_CYCLE, resolver->instances[again].block->where,
+               "%s needs itself: %s%s", resolver->instances[again].block->title, circle,
+               resolver->instances[again].block->name);
 }
 
 static void order_visit(struct order *order, size_t number)
 {
-    const struct instance *instance = &order->registry->instances[number];
+    const struct instance *instance = &order->resolver->instances[number];
     if (order->visits[number] == VISIT_OPEN) {
         order_cycle_fault(order, number);
     }
@@ -237,25 +237,25 @@ static void order_visit(struct order *order, size_t number)
     order->out[order->out_count++] = number;
 }
 
-bool registry_resolve(struct instance *instances, size_t count, size_t *order_out,
+bool resolver_resolve(struct instance *instances, size_t count, size_t *order_out,
                       struct arena *arena, struct report *report)
 {
-    struct registry registry = {instances, count, arena, report, true, false};
+    struct resolver resolver = {instances, count, arena, report, true, false};
     for (size_t i = 0; i < count; i++) {
-        registry.is_partial |= !instances[i].is_loaded;
+        resolver.is_partial |= !instances[i].is_loaded;
     }
     for (size_t i = 0; i < count; i++) {
         const struct ub_module *module = &instances[i].loaded.module;
         for (uint32_t j = 0; instances[i].is_loaded && j < module->require_count; j++) {
-            resolve_one(&registry, &instances[i], j);
+            resolve_one(&resolver, &instances[i], j);
         }
     }
-    struct order order = {.registry = &registry,
+    struct order order = {.resolver = &resolver,
                           .visits = arena_alloc(arena, count + 1, sizeof(enum visit)),
                           .path = arena_alloc(arena, count + 1, sizeof(size_t)),
                           .out = order_out};
     for (size_t i = 0; i < count; i++) {
         order_visit(&order, i);
     }
-    return registry.is_sound;
+    return resolver.is_sound;
 }
