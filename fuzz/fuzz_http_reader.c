@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <modules/http/path.h>
-#include <modules/http/profile.h>
-#include <modules/http/reader.h>
+#include <path.h>
+#include <profile.h>
+#include <reader.h>
 
 #include "must.h"
 

@@ -8,8 +8,8 @@
 
 #include <sodium.h>
 
-#include <modules/http/digest.h>
-#include <modules/http/signature.h>
+#include <digest.h>
+#include <signature.h>
 
 #include "must.h"
 

@@ -7,6 +7,8 @@
 
 #include <sodium.h>
 
+#include "base64.h"
+
 #define LIFETIME_MAX_S 120
 
 const char *const http_component_names[HTTP_COMPONENTS] = {
@@ -158,15 +160,12 @@ static const char *read_word(struct cursor *cursor, const char *name, size_t *le
 
 static bool read_nonce(struct cursor *cursor, uint8_t nonce_out[16])
 {
-    size_t len = 0, count = 0;
+    size_t len = 0;
     const char *word = read_word(cursor, "nonce", &len);
     if (word == NULL) {
         return false;
     }
-    if (len != 22 ||
-        sodium_base642bin(nonce_out, 16, word, len, NULL, &count, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-        count != 16) {
+    if (len != 22 || !http_base64url_decode(word, len, nonce_out, 16)) {
         return refuse(cursor, "parameter \"nonce\" is not 16 bytes in base64url without padding");
     }
     return true;
@@ -232,15 +231,11 @@ static bool parse_input(struct cursor *cursor, struct http_signature *out)
 
 static bool parse_bytes(struct cursor *cursor, uint8_t bytes_out[64])
 {
-    size_t count = 0;
     if (!take(cursor, "ub=:")) {
         return refuse(cursor, "Signature: the label must be ub, the value :base64:");
     }
     size_t len = strcspn(cursor->at, ":");
-    if (len != 88 ||
-        sodium_base642bin(bytes_out, 64, cursor->at, len, NULL, &count, NULL,
-                          sodium_base64_VARIANT_ORIGINAL) != 0 ||
-        count != 64) {
+    if (len != 88 || !http_base64_decode(cursor->at, len, bytes_out, 64)) {
         return refuse(cursor, "Signature: not 64 bytes in base64 with padding");
     }
     cursor->at += len;
