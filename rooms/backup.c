@@ -17,6 +17,7 @@
 #define BLOCK_LEN  4096
 #define PLAIN_MAX  (480 * 1024)
 #define AAD_MAX    (UBR_DS_MAX + UBR_KEY_LEN + 8)
+#define SEQ_END    1000000 /* no valid log reaches it */
 #define EPOCH_END  (UINT32_C(1) << 31)
 
 _Static_assert((PLAIN_MAX - COUNT_LEN) / ITEM_LEN == UBR_BACKUP_ITEMS_MAX, "11.3");
@@ -47,7 +48,7 @@ static struct ubr_bytes put_aad(uint8_t buf[AAD_MAX], const uint8_t *account_pk,
 /* One item alone: bounds, and what epoch 0 means. */
 static bool item_is_valid(const struct ubr_backup_item *item)
 {
-    return item->seq < UBR_U53_END && item->epoch < EPOCH_END &&
+    return item->seq < SEQ_END && item->epoch < EPOCH_END &&
            (item->epoch != 0 || sodium_is_zero(item->secret, sizeof item->secret));
 }
 

@@ -5,8 +5,7 @@
 
 #include "ubr/text.h"
 
-#define ADDRESS_PREFIX     "b2-"
-#define ADDRESS_PREFIX_LEN 3
+static const char address_prefix[] = {'b', '2', '-'};
 
 uint64_t ubr_blob_chunks(uint64_t size)
 {
@@ -28,18 +27,18 @@ enum ubr_error ubr_blob_osize(uint64_t size, uint64_t *osize_out)
 
 void ubr_blob_address(const uint8_t hash[UBR_HASH_LEN], char text_out[UBR_BLOB_ADDRESS_LEN + 1])
 {
-    memcpy(text_out, ADDRESS_PREFIX, ADDRESS_PREFIX_LEN);
-    ubr_hex_encode(ubr_bytes_of(hash, UBR_HASH_LEN), text_out + ADDRESS_PREFIX_LEN);
+    memcpy(text_out, address_prefix, sizeof address_prefix);
+    ubr_hex_encode(ubr_bytes_of(hash, UBR_HASH_LEN), text_out + sizeof address_prefix);
 }
 
 bool ubr_blob_address_parse(struct ubr_bytes text, uint8_t hash_out[UBR_HASH_LEN])
 {
     if (text.len != UBR_BLOB_ADDRESS_LEN ||
-        memcmp(text.ptr, ADDRESS_PREFIX, ADDRESS_PREFIX_LEN) != 0) {
+        memcmp(text.ptr, address_prefix, sizeof address_prefix) != 0) {
         return false;
     }
     return ubr_hex_decode_exact(
-        ubr_bytes_of(text.ptr + ADDRESS_PREFIX_LEN, text.len - ADDRESS_PREFIX_LEN), hash_out,
+        ubr_bytes_of(text.ptr + sizeof address_prefix, text.len - sizeof address_prefix), hash_out,
         UBR_HASH_LEN);
 }
 

@@ -162,9 +162,9 @@ static void put_extension(struct ubr_writer *writer, uint8_t type, const struct 
 
 enum ubr_error ubr_ext_put(struct ubr_writer *writer, const struct ubr_extensions *ext)
 {
-    for (uint8_t type = 1; type < ROW_N; type++) {
+    for (size_t type = 1; type < ROW_N; type++) {
         if (ubr_ext_is_set(ext, (enum ubr_ext_type)type)) {
-            put_extension(writer, type, ext);
+            put_extension(writer, (uint8_t)type, ext);
         }
     }
     return writer->failed ? UBR_E_EXT : UBR_OK;

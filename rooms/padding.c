@@ -14,11 +14,11 @@ static unsigned floor_log2(uint64_t value)
 
 uint64_t ubr_padme(uint64_t len)
 {
-    if (len < 4) {
-        return len;
-    }
     unsigned exponent = floor_log2(len);
     unsigned kept_bits = floor_log2(exponent) + 1;
+    if (exponent <= kept_bits) {
+        return len;
+    }
     uint64_t mask = (UINT64_C(1) << (exponent - kept_bits)) - 1;
     return (len + mask) & ~mask;
 }

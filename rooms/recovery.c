@@ -4,19 +4,17 @@
 #include <sodium.h>
 #include <string.h>
 
-#define PREFIX       "ubsec1"
 #define PREFIX_LEN   6
 #define SEED_DIGITS  52 /* 256 bits in digits of 5, the last 4 bits are padding */
 #define CHECK_DIGITS 6
 
 _Static_assert(PREFIX_LEN + SEED_DIGITS + CHECK_DIGITS == UBR_RECOVERY_TEXT_LEN, "BIP 173");
 
-static const char alphabet[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+static const char prefix[PREFIX_LEN] = {'u', 'b', 's', 'e', 'c', '1'};
+static const char alphabet[32] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
-/* The human-readable part "ubsec" as BIP 173 feeds it to the checksum: high bits, zero, low bits.
- */
-static const uint8_t prefix_digits[] = {3,        3,        3,        3,        3,       0,
-                                        'u' & 31, 'b' & 31, 's' & 31, 'e' & 31, 'c' & 31};
+/* The human-readable part "ubsec" as the checksum takes it: high bits, zero, low bits. */
+static const uint8_t prefix_digits[] = {3, 3, 3, 3, 3, 0, 21, 2, 19, 5, 3};
 
 /* One step of the BCH code of BIP 173. */
 static uint32_t polymod_step(uint32_t state, uint8_t digit)
@@ -84,7 +82,7 @@ void ubr_recovery_encode(const uint8_t seed[UBR_RECOVERY_SEED_LEN],
     uint8_t digits[SEED_DIGITS + CHECK_DIGITS];
     digits_of_seed(seed, digits);
     append_checksum(digits);
-    memcpy(text_out, PREFIX, PREFIX_LEN);
+    memcpy(text_out, prefix, PREFIX_LEN);
     for (size_t i = 0; i < sizeof digits; i++) {
         text_out[PREFIX_LEN + i] = alphabet[digits[i]];
     }
@@ -95,7 +93,7 @@ void ubr_recovery_encode(const uint8_t seed[UBR_RECOVERY_SEED_LEN],
 static bool read_digits(const uint8_t *text, uint8_t *digits_out)
 {
     for (size_t i = 0; i < SEED_DIGITS + CHECK_DIGITS; i++) {
-        const char *found = memchr(alphabet, text[PREFIX_LEN + i], 32);
+        const char *found = memchr(alphabet, text[PREFIX_LEN + i], sizeof alphabet);
         if (found == NULL) {
             return false;
         }
@@ -108,7 +106,7 @@ enum ubr_error ubr_recovery_decode(struct ubr_bytes text, uint8_t seed_out[UBR_R
 {
     uint8_t digits[SEED_DIGITS + CHECK_DIGITS];
     memset(seed_out, 0, UBR_RECOVERY_SEED_LEN);
-    if (text.len != UBR_RECOVERY_TEXT_LEN || memcmp(text.ptr, PREFIX, PREFIX_LEN) != 0) {
+    if (text.len != UBR_RECOVERY_TEXT_LEN || memcmp(text.ptr, prefix, PREFIX_LEN) != 0) {
         return UBR_E_RECOVERY_KEY;
     }
     bool good = read_digits(text.ptr, digits) && polymod(digits, sizeof digits) == 1 &&

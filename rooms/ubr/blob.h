@@ -71,8 +71,7 @@ enum ubr_error ubr_blob_seal_init(struct ubr_blob_sealer *sealer,
 size_t ubr_blob_seal_want(const struct ubr_blob_sealer *sealer);
 
 /* Encrypts the next chunk, which has exactly the wanted length, to plain.len + 17 bytes at
- * sealed_out. To be called ubr_blob_chunks(size) times. E-BLOB-SIZE: another length, or too often.
- */
+ * sealed_out. To be called ubr_blob_chunks(size) times. E-BLOB-SIZE: other length, or too often. */
 enum ubr_error ubr_blob_seal_push(struct ubr_blob_sealer *sealer, struct ubr_bytes plain,
                                   uint8_t *sealed_out);
 

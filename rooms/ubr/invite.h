@@ -31,8 +31,7 @@ struct ubr_invite {
 /* An invite without nodes, all zeros. */
 void ubr_invite_init(struct ubr_invite *invite);
 
-/* Appends a node address: 1 byte or more of valid text. E-INVITE: not that, a ninth, or too long.
- */
+/* Appends a node address: 1 byte or more of valid text. E-INVITE: else, a ninth, or too long. */
 enum ubr_error ubr_invite_add_node(struct ubr_invite *invite, struct ubr_bytes address);
 
 /* Address number i < node_n, inside invite. */

@@ -12,8 +12,7 @@
 #define UBR_RECOVERY_SEED_LEN 32
 #define UBR_RECOVERY_TEXT_LEN 64
 
-/* Writes the recovery key and a final zero. It is a secret: the caller wipes it after showing it.
- */
+/* Writes the recovery key and a final zero. A secret: the caller wipes it after showing it. */
 void ubr_recovery_encode(const uint8_t seed[UBR_RECOVERY_SEED_LEN],
                          char text_out[UBR_RECOVERY_TEXT_LEN + 1]);
 

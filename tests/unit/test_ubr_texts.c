@@ -111,6 +111,15 @@ static void test_recovery_round_trip(void **state)
     }
 }
 
+/* The recovery key of 32 × A1, but for the lowest of the four bits after the seed. */
+static void test_recovery_padding_bits(void **state)
+{
+    (void)state;
+    static const char text[] = "ubsec15xs6rgdp5xs6rgdp5xs6rgdp5xs6rgdp5xs6rgdp5xs6rgdp5xs3pvm9f3";
+    uint8_t seed[UBR_RECOVERY_SEED_LEN];
+    assert_int_equal(ubr_recovery_decode(ubr_bytes_of_text(text), seed), UBR_E_RECOVERY_KEY);
+}
+
 #define LINK                                                                                       \
     "unibus:room/1/ap7f3qzlbiwvi7s6gbwm7e6ps4xm7nxw?h=%s."                                         \
     "7a3bb963e94eec0db9609771f28bda755c2ccdf297503a2bf42f0bf58beac696&f="                          \
@@ -184,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_recovery_round_trip),
+        cmocka_unit_test(test_recovery_padding_bits),
         cmocka_unit_test(test_invite_strictness),
         cmocka_unit_test(test_invite_building),
     };
