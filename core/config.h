@@ -108,11 +108,15 @@ uint32_t where_line(const struct where_keys *keys, const char *name, uint32_t fa
 /* ---- config_fill.c: values into a settings struct ---------------------------------------------
  */
 
+struct kept_secret {
+    struct kept_secret *next;
+    struct ub_secret *secret;
+};
+
 struct settings {
     struct arena arena;
     void *data; /* the struct that the field table describes */
-    struct ub_secret **secrets;
-    size_t secret_count;
+    struct kept_secret *secrets;
 };
 
 struct fill_context {

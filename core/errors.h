@@ -76,7 +76,6 @@
     X(MODULE_CREATE, "E-MODULE-016", "a module refuses its settings", "see its message")           \
     X(MODULE_BIND, "E-MODULE-017", "a module refuses a service", "see its message")                \
     X(MODULE_START, "E-MODULE-018", "a module cannot start", "see its message")                    \
-    X(MODULE_FAILED, "E-MODULE-019", "a module could not go on", "see its message")                \
     X(POSTURE_AUTH, "E-POSTURE-001", "authentication is weaker than required",                     \
       "set auth = \"enforce\"")                                                                    \
     X(POSTURE_ACL, "E-POSTURE-002", "the access list is weaker than required",                     \

@@ -135,19 +135,30 @@ static bool loop_add_wake(struct ub_loop *loop)
     return loop->wake != NULL && event_add(loop->wake, NULL) == 0;
 }
 
-enum ub_status loop_new(const char *name, struct ub_loop **loop_out, struct ub_err *err)
+static struct ub_loop *loop_make(const char *name, struct ub_err *err)
 {
     struct ub_loop *loop = calloc(1, sizeof(*loop));
     if (loop == NULL) {
-        return ub_fail(err, UB_ENOMEM, "no memory for loop \"%s\"", name);
+        ub_fail(err, UB_EUNAVAILABLE, "no memory for loop \"%s\"", name);
+        return NULL;
     }
     loop->wake_fd = -1;
     pthread_mutex_init(&loop->lock, NULL);
     pthread_barrier_init(&loop->is_running, NULL, 2);
     loop->thread = pthread_self();
     if (!loop_add_wake(loop)) {
+        ub_fail(err, UB_EUNAVAILABLE, "cannot make loop \"%s\": %s", name, strerror(errno));
         loop_release(loop);
-        return ub_fail(err, UB_EIO, "cannot make loop \"%s\": %s", name, strerror(errno));
+        return NULL;
+    }
+    return loop;
+}
+
+enum ub_status loop_new(const char *name, struct ub_loop **loop_out, struct ub_err *err)
+{
+    struct ub_loop *loop = loop_make(name, err);
+    if (loop == NULL) {
+        return UB_EUNAVAILABLE;
     }
     *loop_out = loop;
     return UB_OK;
@@ -209,13 +220,12 @@ static void *loop_main(void *arg)
 
 enum ub_status loop_open(const char *name, struct ub_loop **loop_out, struct ub_err *err)
 {
-    struct ub_loop *loop = NULL;
-    enum ub_status status = loop_new(name, &loop, err);
-    if (status != UB_OK) {
-        return status;
+    struct ub_loop *loop = loop_make(name, err);
+    if (loop == NULL) {
+        return UB_EUNAVAILABLE;
     }
     pthread_t thread;
-    status = thread_start(name, loop_main, loop, &thread, err);
+    enum ub_status status = thread_start(name, loop_main, loop, &thread, err);
     if (status != UB_OK) {
         loop_release(loop);
         return status;

@@ -13,9 +13,17 @@
 extern const struct ub_module unibus_module_good;
 
 static struct ub_module second; /* the same code under the name "second" */
-static const struct ub_module *const statics[] = {&unibus_module_good, &second};
+static struct ub_module silent; /* listens, and states neither auth nor acl */
+static struct ub_module_ops silent_ops;
+static const struct ub_module *const statics[] = {&unibus_module_good, &second, &silent};
 
-#define FAILS(lua, expected) plan_fails(lua, statics, 2, expected)
+static void silent_posture(void *self, const struct ub_posture_sink *sink)
+{
+    (void)self;
+    sink->listener(sink->ctx, "127.0.0.1:1", true, false, NULL);
+}
+
+#define FAILS(lua, expected) plan_fails(lua, statics, 3, expected)
 #define ONE(message)         "unibus.lua:" message "\n1 error, nothing was started.\n"
 
 /* The life-cycle calls that the log holds: "good.create good.start …". */
@@ -96,6 +104,16 @@ static void posture_default_is_enforce(void **state)
     FAILS(LUA("module \"good\" { acl = \"off\" }\n"),
           "unibus.lua: posture \"enforce\" is required, but module \"good\" (line 2) has acl = "
           "\"off\"\n1 error, nothing was started.\n");
+}
+
+/* Who listens must say who comes in: silence is no strength. */
+static void unstated_facts_are_faults(void **state)
+{
+    (void)state;
+    FAILS(LUA("posture { require = \"enforce\" }\nmodule \"silent\" {}\n"),
+          "unibus.lua:2: posture \"enforce\" is required, but no module states auth\n"
+          "unibus.lua:2: posture \"enforce\" is required, but no module states acl\n"
+          "2 errors, nothing was started.\n");
 }
 
 struct posture_row {
@@ -410,12 +428,18 @@ int main(void)
 {
     second = unibus_module_good;
     second.name = "second";
+    silent = unibus_module_good;
+    silent.name = "silent";
+    silent_ops = *unibus_module_good.ops;
+    silent_ops.posture = silent_posture;
+    silent.ops = &silent_ops;
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(posture_names_what_is_too_weak),
         FOLDER_TEST(posture_is_judged_beside_other_errors),
         FOLDER_TEST(posture_dev_is_loopback_only),
         FOLDER_TEST(posture_cluster_names_what_is_missing),
         FOLDER_TEST(posture_default_is_enforce),
+        FOLDER_TEST(unstated_facts_are_faults),
         FOLDER_TEST(posture_matrix),
         FOLDER_TEST(whole_life_in_order),
         FOLDER_TEST(stop_twice_does_not_wait),

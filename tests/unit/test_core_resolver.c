@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test_core_node.h"
 
+#include <unibus/error.h>
+
 /* Modules that only provide and require; `self` is their own name. */
 static enum ub_status plain_create(const struct ub_host *host, const void *settings,
                                    void **self_out, struct ub_err *err)
@@ -21,11 +23,15 @@ static void plain_destroy(void *self)
 /* What was bound, in order: "user<-store;" */
 static char bound[512];
 static const char *binder;
+static bool bind_fails;
 
 static enum ub_status plain_bind(void *self, const struct ub_service *service, struct ub_err *err)
 {
     (void)self;
-    (void)err;
+    if (bind_fails) {
+        return ub_fail(err, UB_EUNSUPPORTED, "%s of module \"%s\" has no batches", service->iface,
+                       service->module);
+    }
     size_t used = strlen(bound);
     snprintf(bound + used, sizeof(bound) - used, "%s<-%s %s %d.%d;", binder, service->module,
              service->iface, service->major, service->minor);
@@ -214,6 +220,21 @@ static void bind_hands_over_each_service(void **state)
     node_close(&node);
 }
 
+static void refused_service_stops_the_start(void **state)
+{
+    (void)state;
+    struct test_node node;
+    node_open(&node, LUA("module \"user\" {}\nmodule \"store\" {}"), statics, COUNT);
+    bind_fails = true;
+    assert_true(boot_plan(&node.boot));
+    assert_false(boot_start(&node.boot));
+    bind_fails = false;
+    assert_string_equal(node_report(&node, "nothing was started"),
+                        ONE("2: module \"user\": t.kv of module \"store\" has no batches"));
+    assert_string_equal(node.boot.report.items[0].code, "E-MODULE-017");
+    node_close(&node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +246,7 @@ int main(void)
         FOLDER_TEST(cycle_is_printed),
         FOLDER_TEST(missing_file_does_not_echo),
         FOLDER_TEST(bind_hands_over_each_service),
+        FOLDER_TEST(refused_service_stops_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
