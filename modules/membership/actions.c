@@ -127,12 +127,11 @@ static enum ubr_role role_in_room(struct memb *memb, const char *id, const char 
     return is_known ? memb_room_role(room, identity->account_pk) : UBR_ROLE_NONE;
 }
 
-static void explain(struct ub_reason *reason, const char *code, const char *format,
-                    const char *detail)
+static void explain(struct ub_reason *reason, const char *who)
 {
     if (reason != NULL) {
-        snprintf(reason->code, sizeof reason->code, "%s", code);
-        snprintf(reason->text, sizeof reason->text, format, detail);
+        snprintf(reason->code, sizeof reason->code, "role");
+        snprintf(reason->text, sizeof reason->text, "only for %s", who);
     }
 }
 
@@ -155,7 +154,7 @@ enum ub_verdict memb_action(void *self, const struct ub_principal *principal,
     if (rule->allows(&q)) {
         return UB_ALLOW;
     }
-    explain(reason_out, "role", "only for %s", rule->who);
+    explain(reason_out, rule->who);
     return UB_DENY;
 }
 

@@ -86,8 +86,8 @@ static bool commit_step(struct memb_call *call, struct memb_change *change, stru
         memb_txn_write(txn, UB_KV_CREATE, (struct ub_bytes){value.ptr, value.len}, 0);
     memb_key_set(key, "allow");
     memb_key_u64(key, memb->model.allow_next);
-    bool is_done = memb_call_commit(call, txn, UB_P_HEAD_CONFLICT, change->status, location,
-                                    change->body);
+    bool is_done =
+        memb_call_commit(call, txn, UB_P_HEAD_CONFLICT, change->status, location, change->body);
     if (is_done && !memb_step_publish(&memb->model, &change->allow, step)) {
         memb_fail(memb, "no memory to hold what was stored");
     }

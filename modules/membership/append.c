@@ -52,7 +52,8 @@ static void answer_head_conflict(struct memb_call *call, struct memb_room *room)
     json_decref(view);
 }
 
-/* ---- boxes ------------------------------------------------------------------------------------ */
+/* ---- boxes ------------------------------------------------------------------------------------
+ */
 
 static bool refuse_boxes(struct memb_call *call)
 {
@@ -65,8 +66,8 @@ static bool read_staged(struct job *job)
     struct memb_call *call = job->call;
     struct ub_err err = UB_ERR_INIT;
     int64_t oldest_ms = memb_now_ms(call->memb) - MEMB_STAGED_KEEP_MS;
-    enum ub_status status = memb_staged_read(call->memb, job->verdict.room_id, job->verdict.commit,
-                                             &job->staged, &err);
+    enum ub_status status =
+        memb_staged_read(call->memb, job->verdict.room_id, job->verdict.commit, &job->staged, &err);
     if (status != UB_OK) {
         memb_problem_store(call, memb_store_problem(status), UB_P_STORE_AWAY, &err);
         return false;
@@ -111,7 +112,8 @@ static bool check_boxes(struct job *job)
     return do_fit || refuse_boxes(job->call);
 }
 
-/* ---- the server's own limits ------------------------------------------------------------------ */
+/* ---- the server's own limits ------------------------------------------------------------------
+ */
 
 static bool check_rate(struct job *job)
 {
@@ -153,7 +155,8 @@ static bool judge(struct job *job)
     return check_size(job) && check_boxes(job) && check_rate(job);
 }
 
-/* ---- storing ---------------------------------------------------------------------------------- */
+/* ---- storing ----------------------------------------------------------------------------------
+ */
 
 static json_t *view_of_head(const struct memb_verdict *verdict)
 {
@@ -167,9 +170,8 @@ static json_t *answer_of(const struct job *job)
     char id[MEMB_ID_LEN + 1];
     json_t *head = view_of_head(&job->verdict);
     ubr_room32(job->verdict.room_id, id);
-    return job->first_seq == 0
-               ? memb_view_object("id", json_string(id), "head", head, NULL)
-               : memb_view_object("head", head, NULL);
+    return job->first_seq == 0 ? memb_view_object("id", json_string(id), "head", head, NULL)
+                               : memb_view_object("head", head, NULL);
 }
 
 /* Chunks that were counted must be there still when the epoch lands. */
@@ -194,9 +196,8 @@ static bool commit_record(struct job *job, struct memb_txn *txn, const uint8_t *
     expect_staged(job, txn);
     ubr_room32(job->verdict.room_id, id);
     snprintf(location, sizeof location, "/v1/rooms/%s", id);
-    return memb_call_commit(job->call, txn,
-                            job->first_seq == 0 ? UB_P_EXISTS : UB_P_HEAD_CONFLICT, job->status,
-                            job->first_seq == 0 ? location : NULL, answer);
+    return memb_call_commit(job->call, txn, job->first_seq == 0 ? UB_P_EXISTS : UB_P_HEAD_CONFLICT,
+                            job->status, job->first_seq == 0 ? location : NULL, answer);
 }
 
 /* Stores and publishes; *effect_out says who is concerned. */
@@ -243,7 +244,8 @@ static void job_fini(struct job *job)
     memb_staged_free(&job->staged);
 }
 
-/* ---- POST …/log ------------------------------------------------------------------------------- */
+/* ---- POST …/log -------------------------------------------------------------------------------
+ */
 
 /* The identical entries are in the log already. Under room->lock. */
 static bool is_repeat(const struct memb_room *room, const struct memb_append *append)
@@ -266,9 +268,9 @@ static bool is_repeat(const struct memb_room *room, const struct memb_append *ap
 static void answer_repeat(struct memb_call *call, struct memb_room *room, bool is_new_room)
 {
     memb_room_read(room);
-    json_t *answer = memb_view_object("head", memb_view_head(room), "generation",
-                                      json_integer(memb_generation_now(&call->memb->generation)),
-                                      NULL);
+    json_t *answer =
+        memb_view_object("head", memb_view_head(room), "generation",
+                         json_integer(memb_generation_now(&call->memb->generation)), NULL);
     memb_room_unlock(room);
     if (is_new_room) {
         json_object_set_new(answer, "id", json_string(room->id32));
@@ -329,7 +331,8 @@ void memb_append_to_room(struct memb_call *call, struct memb_room *room, struct 
     job_fini(&job);
 }
 
-/* ---- POST /v1/rooms --------------------------------------------------------------------------- */
+/* ---- POST /v1/rooms ---------------------------------------------------------------------------
+ */
 
 static struct memb_room *find_room(struct memb *memb, const struct memb_append *append)
 {
@@ -373,8 +376,7 @@ static void create_alone(struct job *job, json_t **answer_out, struct memb_effec
     if (same != NULL) {
         bool is_founder = call->identity == NULL ||
                           memcmp(call->identity->account_pk, same->founder_pk, UBR_KEY_LEN) == 0;
-        if (is_founder && is_known(same, job->append) &&
-            same->is_plain == job->append->is_plain) {
+        if (is_founder && is_known(same, job->append) && same->is_plain == job->append->is_plain) {
             answer_repeat(call, same, true);
         } else {
             memb_problem(call, UB_P_EXISTS, "the room exists");

@@ -23,9 +23,8 @@ struct signer {
 void memb_principal_fill(const struct memb_identity *identity, const uint8_t *kid,
                          struct ub_principal *principal_out)
 {
-    *principal_out = (struct ub_principal){.size = sizeof *principal_out,
-                                           .role = identity->role,
-                                           .serial = identity->version};
+    *principal_out = (struct ub_principal){
+        .size = sizeof *principal_out, .role = identity->role, .serial = identity->version};
     memcpy(principal_out->id, identity->id, sizeof identity->id);
     memcpy(principal_out->handle, identity->handle, sizeof identity->handle);
     memcpy(principal_out->device, kid, UBR_KID_LEN);
@@ -37,8 +36,7 @@ static void find_signer(struct memb *memb, const uint8_t *kid, struct signer *si
     memcpy(signer_out->sign_pk, nobody_pk, UBR_KEY_LEN);
     memb_model_read(&memb->model);
     struct memb_identity *identity = memb_model_by_kid(&memb->model, kid);
-    const struct ubr_device *device =
-        identity != NULL ? memb_identity_device(identity, kid) : NULL;
+    const struct ubr_device *device = identity != NULL ? memb_identity_device(identity, kid) : NULL;
     if (device != NULL && memb_identity_is_enabled(identity)) {
         signer_out->identity = identity;
         signer_out->is_admin = identity->role >= UB_ROLE_ADMIN;
@@ -79,7 +77,8 @@ static enum ub_problem check_clock(struct memb *memb, const struct ub_http_signe
     int64_t now_ms = memb_now_ms(memb);
     int64_t now_s = now_ms / 1000;
     int64_t skew_max_s = memb->settings->clock_skew / 1000;
-    bool is_far = request->created_s < now_s - skew_max_s || request->created_s > now_s + skew_max_s;
+    bool is_far =
+        request->created_s < now_s - skew_max_s || request->created_s > now_s + skew_max_s;
     if (!is_far && request->expires_s >= now_s) {
         return UB_P_NONE;
     }
@@ -182,7 +181,8 @@ static void spend_nonce(struct memb *memb, struct memb_ticket *ticket)
     memb_txn_free(&txn);
     if (problem != UB_P_NONE && problem != UB_P_NONCE_EPOCH) {
         ub_log(memb->host, UB_LOG_WARN, "nonce-not-stored",
-               "the nonce of a refused request is held in memory only", UB_TEXT("why", err.message));
+               "the nonce of a refused request is held in memory only",
+               UB_TEXT("why", err.message));
     }
 }
 

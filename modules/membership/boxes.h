@@ -25,5 +25,4 @@ enum ub_status memb_boxes_read(struct memb *memb, struct memb_room *room, uint32
                                const uint8_t *kid, struct memb_kept_boxes *kept_out,
                                struct ub_err *err);
 
-
 #endif

@@ -75,8 +75,7 @@ void memb_problem_rule(struct memb_call *call, enum ub_problem problem, enum ubr
 
 void memb_problem_json(struct memb_call *call, const struct memb_json_error *error)
 {
-    json_t *errors =
-        json_pack("[{s:s,s:s}]", "pointer", error->pointer, "detail", error->detail);
+    json_t *errors = json_pack("[{s:s,s:s}]", "pointer", error->pointer, "detail", error->detail);
     char *text = errors != NULL ? json_dumps(errors, JSON_COMPACT) : NULL;
     char members[512] = "";
     if (text != NULL && strlen(text) < sizeof members - 16) {
@@ -110,7 +109,8 @@ void memb_problem_store(struct memb_call *call, enum ub_problem problem, enum ub
     }
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 bool memb_read_body(struct memb_call *call, const struct memb_json_field *fields, size_t count,
                     void *out, json_t **root_out)
@@ -254,7 +254,8 @@ struct memb_room *memb_call_room(struct memb_call *call, bool for_operators,
     return room;
 }
 
-/* ---- taking effect ---------------------------------------------------------------------------- */
+/* ---- taking effect ----------------------------------------------------------------------------
+ */
 
 bool memb_call_commit(struct memb_call *call, struct memb_txn *txn, enum ub_problem conflict,
                       int status, const char *location, const json_t *body)

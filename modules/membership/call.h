@@ -19,8 +19,8 @@ struct memb_call {
     const struct ub_http_request *request;
     /* The signer: NULL on the admin socket, and on an open route without a signature. */
     struct memb_identity *identity;
-    enum ub_role role;      /* of the caller now; the admin socket is an operator */
-    const uint8_t *kid;     /* of the signing device; NULL without identity */
+    enum ub_role role;  /* of the caller now; the admin socket is an operator */
+    const uint8_t *kid; /* of the signing device; NULL without identity */
     struct memb_ticket *ticket;
     /* Idempotency (idem.c) */
     bool has_idem;

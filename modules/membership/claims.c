@@ -29,8 +29,8 @@ static enum ubr_error check_nats_key(const struct memb_model *model,
                                      const struct ubr_device_body *body, const uint8_t *kid)
 {
     const struct memb_claim *claim = claim_of(model, body->nats_pk);
-    bool is_own = claim == NULL || (claim->kinds == MEMB_CLAIM_NATS &&
-                                    memcmp(claim->kid, kid, UBR_KID_LEN) == 0);
+    bool is_own = claim == NULL ||
+                  (claim->kinds == MEMB_CLAIM_NATS && memcmp(claim->kid, kid, UBR_KID_LEN) == 0);
     return is_own ? UBR_OK : UBR_E_KEY_REUSE;
 }
 

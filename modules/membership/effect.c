@@ -86,10 +86,10 @@ bool memb_effect_publish(struct memb *memb, struct memb_room *room,
     bool is_new = room->entries_len == 0;
     memb_room_write(room);
     struct shape was = shape_of(room);
-    bool is_done = memb_roster_of(room, &before) &&
-                   memb_room_take(&memb->model, room, append, memb_mono_ms(memb), &failed) ==
-                       UBR_OK &&
-                   memb_roster_of(room, &after);
+    bool is_done =
+        memb_roster_of(room, &before) &&
+        memb_room_take(&memb->model, room, append, memb_mono_ms(memb), &failed) == UBR_OK &&
+        memb_roster_of(room, &after);
     struct shape is = shape_of(room);
     memb_room_unlock(room);
     bool is_everybody = was.epoch != is.epoch || was.is_closed != is.is_closed;

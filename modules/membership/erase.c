@@ -21,8 +21,8 @@ struct acked {
 static bool pick(void *arg, const uint8_t *key, void *value)
 {
     struct acked *acked = arg;
-    uint32_t epoch = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 |
-                     (uint32_t)key[3];
+    uint32_t epoch =
+        (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | (uint32_t)key[3];
     (void)value;
     if (acked->count == 0) {
         acked->epoch = epoch;
@@ -116,11 +116,11 @@ static bool rewrite_staged(struct erasure *erasure, const uint8_t *commit, struc
         bool is_empty = chunk->staged.boxes.count == 0;
         struct ubr_bytes bytes = memb_staged_write(
             &chunk->staged, erasure->chunks + i * MEMB_RECORD_MAX, MEMB_RECORD_MAX);
-        memb_staged_key(memb_txn_write(erasure->txn, is_empty ? UB_KV_DELETE : UB_KV_UPDATE,
-                                       (struct ub_bytes){is_empty ? NULL : bytes.ptr,
-                                                         is_empty ? 0 : bytes.len},
-                                       chunk->revision),
-                        erasure->room->id, commit, chunk->first_kid);
+        memb_staged_key(
+            memb_txn_write(erasure->txn, is_empty ? UB_KV_DELETE : UB_KV_UPDATE,
+                           (struct ub_bytes){is_empty ? NULL : bytes.ptr, is_empty ? 0 : bytes.len},
+                           chunk->revision),
+            erasure->room->id, commit, chunk->first_kid);
     }
     return true;
 }

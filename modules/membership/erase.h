@@ -4,8 +4,8 @@
 
 #include "memb.h"
 
-/* Erases boxes that their recipients have acknowledged: the records that hold them are written again
- * without them. On the pool, every minute. */
+/* Erases boxes that their recipients have acknowledged: the records that hold them are written
+ * again without them. On the pool, every minute. */
 void memb_boxes_erase(struct memb *memb);
 
 #endif

@@ -167,7 +167,8 @@ bool memb_idem_add(struct memb_call *call, struct memb_txn *txn, int status, con
     return value.ptr != NULL;
 }
 
-/* ---- after 24 hours --------------------------------------------------------------------------- */
+/* ---- after 24 hours ---------------------------------------------------------------------------
+ */
 
 struct old_keys {
     struct memb_txn *txn;

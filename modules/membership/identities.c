@@ -24,10 +24,9 @@ static struct memb_refusal refuse_record(enum ubr_error rule)
 struct ubr_device_record memb_device_record(const struct memb_device *device)
 {
     size_t pops_len = device->has_pops ? UBR_SIG_LEN : 0;
-    return (struct ubr_device_record){ubr_bytes_of(device->body, UBR_DEVICE_BODY_LEN),
-                                      ubr_bytes_of(device->sig, UBR_SIG_LEN),
-                                      ubr_bytes_of(device->pop, pops_len),
-                                      ubr_bytes_of(device->nats_pop, pops_len)};
+    return (struct ubr_device_record){
+        ubr_bytes_of(device->body, UBR_DEVICE_BODY_LEN), ubr_bytes_of(device->sig, UBR_SIG_LEN),
+        ubr_bytes_of(device->pop, pops_len), ubr_bytes_of(device->nats_pop, pops_len)};
 }
 
 void memb_identity_free(struct memb_identity **identity)

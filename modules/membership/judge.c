@@ -18,7 +18,8 @@ static struct memb_verdict refuse_entry(enum ubr_error rule, uint64_t seq)
     return refuse(problem, rule, seq, ubr_error_meaning(rule));
 }
 
-/* ---- what asks for a new epoch (7.2) ---------------------------------------------------------- */
+/* ---- what asks for a new epoch (7.2) ----------------------------------------------------------
+ */
 
 /* Everything that an entry may take away, remembered before it is taken. */
 struct before {
@@ -85,7 +86,8 @@ static bool asks_for_epoch(const struct ubr_log *log, const struct ubr_entry *en
     }
 }
 
-/* ---- one entry after the other ---------------------------------------------------------------- */
+/* ---- one entry after the other ----------------------------------------------------------------
+ */
 
 struct walk {
     struct memb_room *room;
@@ -233,7 +235,8 @@ struct memb_verdict memb_judge(struct memb_model *model, struct memb_room *room,
     return walk.verdict;
 }
 
-/* ---- boxes ------------------------------------------------------------------------------------ */
+/* ---- boxes ------------------------------------------------------------------------------------
+ */
 
 static int by_kid(const void *a, const void *b)
 {

@@ -21,10 +21,10 @@ struct memb_verdict {
     uint64_t seq;        /* of the entry, with entry-invalid */
     const char *detail;
     /* what an accepted append does */
-    bool is_author_admin;                /* at least room admin before it: no rate */
+    bool is_author_admin; /* at least room admin before it: no rate */
     bool has_epoch;
-    uint8_t commit[UBR_HASH_LEN];        /* of its epoch */
-    uint8_t head[UBR_HASH_LEN];          /* after it */
+    uint8_t commit[UBR_HASH_LEN]; /* of its epoch */
+    uint8_t head[UBR_HASH_LEN];   /* after it */
     uint64_t head_seq;
     uint8_t room_id[UBR_ROOM_ID_LEN];
     struct ubr_recipient *recipients; /* of its epoch, by kid; the caller frees */

@@ -19,7 +19,8 @@ struct loading {
     struct ub_err *err;
 };
 
-/* ---- allowlist -------------------------------------------------------------------------------- */
+/* ---- allowlist --------------------------------------------------------------------------------
+ */
 
 static bool damaged_step(struct loading *loading, uint64_t number, const char *why)
 {
@@ -59,7 +60,8 @@ static bool load_allow(void *arg, const struct ub_kv_entry *entry)
     return take_step(loading, &allow, number);
 }
 
-/* ---- rooms ------------------------------------------------------------------------------------ */
+/* ---- rooms ------------------------------------------------------------------------------------
+ */
 
 static bool damaged_append(struct loading *loading, const uint8_t *room_id, uint64_t seq,
                            const char *why)
@@ -146,14 +148,15 @@ static bool load_append(void *arg, const struct ub_kv_entry *entry)
     return take_append(loading, room_id, seq, &append);
 }
 
-/* ---- what belongs to rooms -------------------------------------------------------------------- */
+/* ---- what belongs to rooms --------------------------------------------------------------------
+ */
 
 static bool damaged_part(struct loading *loading, const char *word, const struct memb_room *room)
 {
-    loading->status = ub_fail_code(
-        loading->err, UB_EDAMAGED, "E-MEMB-DAMAGED",
-        "control: a record %s/%s cannot be read; restore the store from a back-up", word,
-        room != NULL ? room->id32 : "(no such room)");
+    loading->status =
+        ub_fail_code(loading->err, UB_EDAMAGED, "E-MEMB-DAMAGED",
+                     "control: a record %s/%s cannot be read; restore the store from a back-up",
+                     word, room != NULL ? room->id32 : "(no such room)");
     return false;
 }
 
@@ -220,7 +223,8 @@ static bool load_ack(void *arg, const struct ub_kv_entry *entry)
     return is_good || damaged_part(loading, "ack", room);
 }
 
-/* ---- all of it -------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------
+ */
 
 static enum ub_status load_space(struct loading *loading, const char *word, ub_kv_list_fn fn)
 {
@@ -253,7 +257,8 @@ enum ub_status memb_load(struct memb *memb, struct ub_err *err)
     return status;
 }
 
-/* ---- cluster id ------------------------------------------------------------------------------- */
+/* ---- cluster id -------------------------------------------------------------------------------
+ */
 
 static enum ub_status make_cluster_id(struct memb *memb, const struct memb_key *key,
                                       struct ub_err *err)
@@ -262,8 +267,8 @@ static enum ub_status make_cluster_id(struct memb *memb, const struct memb_key *
     uint8_t bytes[16];
     memb->host->clock->random(memb->host, bytes, sizeof bytes);
     ubr_hex_encode(ubr_bytes_of(bytes, sizeof bytes), id);
-    struct ub_kv_write write = {memb->control, UB_KV_CREATE, key->key,
-                                {(const uint8_t *)id, 32}, 0};
+    struct ub_kv_write write = {
+        memb->control, UB_KV_CREATE, key->key, {(const uint8_t *)id, 32}, 0};
     enum ub_status status = memb->kv->write(memb->control, &write, NULL, err);
     if (status == UB_OK) {
         memcpy(memb->cluster_id, id, sizeof id);

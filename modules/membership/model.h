@@ -126,11 +126,11 @@ struct memb_model {
     size_t identities_len, identities_cap;
     struct memb_room **rooms;
     size_t rooms_len, rooms_cap;
-    struct memb_map *by_id;      /* fingerprint(20) → identity */
-    struct memb_map *by_kid;     /* kid → identity, live devices and others */
-    struct memb_map *by_handle;  /* handle, padded to 64 → identity that is not removed */
-    struct memb_map *claims;     /* public key → struct memb_claim */
-    struct memb_map *records;    /* device_hash → struct memb_device */
+    struct memb_map *by_id;       /* fingerprint(20) → identity */
+    struct memb_map *by_kid;      /* kid → identity, live devices and others */
+    struct memb_map *by_handle;   /* handle, padded to 64 → identity that is not removed */
+    struct memb_map *claims;      /* public key → struct memb_claim */
+    struct memb_map *records;     /* device_hash → struct memb_device */
     struct memb_map *rooms_by_id; /* room id(20) → room */
 };
 

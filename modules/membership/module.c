@@ -10,9 +10,9 @@
 #include "perms.h"
 #include "routes.h"
 
-/* A signed request can be sent again for as long as `created` may be off to both sides. The bucket's
- * TTL is part of the bucket: with a larger tolerance it is another bucket, whose nonce epoch is
- * another too. */
+/* A signed request can be sent again for as long as `created` may be off to both sides. The
+ * bucket's TTL is part of the bucket: with a larger tolerance it is another bucket, whose nonce
+ * epoch is another too. */
 #define NONCE_TTL_MS      300000
 #define NONCE_TTL_LONG_MS 720000
 #define SKEW_OF_SHORT_TTL 90000
@@ -49,8 +49,8 @@ void memb_fail(struct memb *memb, const char *why)
 static void destroy(void *self)
 {
     struct memb *memb = self;
+    memb_nonces_fini(&memb->nonces); /* counts at identities */
     memb_model_fini(&memb->model);
-    memb_nonces_fini(&memb->nonces);
     memb_watchers_fini(&memb->watchers);
     memb_generation_fini(&memb->generation);
     pthread_mutex_destroy(&memb->blob_gate);

@@ -51,8 +51,11 @@ static enum ub_status write_epoch(struct memb *memb, enum ub_kv_verb verb, const
 {
     struct memb_key key;
     memb_key_set(&key, "epoch");
-    struct ub_kv_write write = {memb->nonce_bucket, verb, key.key,
-                                {(const uint8_t *)epoch, MEMB_NONCE_EPOCH_LEN}, expected};
+    struct ub_kv_write write = {memb->nonce_bucket,
+                                verb,
+                                key.key,
+                                {(const uint8_t *)epoch, MEMB_NONCE_EPOCH_LEN},
+                                expected};
     int64_t revision = 0;
     enum ub_status status = memb->kv->write(memb->nonce_bucket, &write, &revision, err);
     if (status == UB_OK) {

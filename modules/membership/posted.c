@@ -58,8 +58,8 @@ static bool read_entry(const json_t *item, size_t index, struct memb_posted *pos
     uint8_t *slot = posted->entries + index * ENTRY_SLOT;
     memcpy(slot, entry.sig.ptr, UBR_SIG_LEN);
     memcpy(slot + UBR_SIG_LEN, entry.body.ptr, entry.body.len);
-    posted->append.entries[index] = (struct memb_entry_bytes){
-        ubr_bytes_of(slot + UBR_SIG_LEN, entry.body.len), slot};
+    posted->append.entries[index] =
+        (struct memb_entry_bytes){ubr_bytes_of(slot + UBR_SIG_LEN, entry.body.len), slot};
     memb_json_free_fields(entry_fields, MEMB_COUNT(entry_fields), &entry);
     return true;
 }

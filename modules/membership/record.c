@@ -73,8 +73,8 @@ static void put_patch(struct ubr_writer *writer, const struct memb_allow *allow)
 static enum ub_role get_role(struct ubr_reader *reader, bool may_be_none)
 {
     uint8_t role = ubr_get_u8(reader);
-    reader->failed = reader->failed || role > UB_ROLE_OPERATOR ||
-                     (role == UB_ROLE_NONE && !may_be_none);
+    reader->failed =
+        reader->failed || role > UB_ROLE_OPERATOR || (role == UB_ROLE_NONE && !may_be_none);
     return (enum ub_role)role;
 }
 

@@ -32,20 +32,20 @@
  *
  * Parsed structs borrow from the value. */
 
-#define MEMB_RECORD_MAX       (512 * 1024)
-#define MEMB_APPEND_BODY_MAX  (4 * 1024 * 1024)
-#define MEMB_NOTE_MAX         1024
-#define MEMB_BOX_LEN          141
-#define MEMB_BOX_ITEM_LEN     (UBR_KID_LEN + MEMB_BOX_LEN)
-#define MEMB_ENTRIES_MAX      64
-#define MEMB_BOXES_MAX        65536
-#define MEMB_ENTRY_OVERHEAD   (4 + UBR_SIG_LEN)
-#define MEMB_APPEND_BASE      (1 + 8 + 1 + 2 + 4)
-#define MEMB_STAGED_BASE      (1 + 8 + UBR_KID_LEN + 4)
-#define MEMB_LATE_LEN         (1 + 8 + MEMB_BOX_LEN)
-#define MEMB_REQUEST_LEN      (1 + 8 + 1)
-#define MEMB_BLOB_LEN         (1 + 8 + UBR_KEY_LEN + 8)
-#define MEMB_ALLOW_MAX        (4096 + MEMB_NOTE_MAX)
+#define MEMB_RECORD_MAX        (512 * 1024)
+#define MEMB_APPEND_BODY_MAX   (4 * 1024 * 1024)
+#define MEMB_NOTE_MAX          1024
+#define MEMB_BOX_LEN           141
+#define MEMB_BOX_ITEM_LEN      (UBR_KID_LEN + MEMB_BOX_LEN)
+#define MEMB_ENTRIES_MAX       64
+#define MEMB_BOXES_MAX         65536
+#define MEMB_ENTRY_OVERHEAD    (4 + UBR_SIG_LEN)
+#define MEMB_APPEND_BASE       (1 + 8 + 1 + 2 + 4)
+#define MEMB_STAGED_BASE       (1 + 8 + UBR_KID_LEN + 4)
+#define MEMB_LATE_LEN          (1 + 8 + MEMB_BOX_LEN)
+#define MEMB_REQUEST_LEN       (1 + 8 + 1)
+#define MEMB_BLOB_LEN          (1 + 8 + UBR_KEY_LEN + 8)
+#define MEMB_ALLOW_MAX         (4096 + MEMB_NOTE_MAX)
 #define MEMB_IDEM_LOCATION_MAX 255
 
 /* One sealed box for one device, borrowed. */

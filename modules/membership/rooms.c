@@ -205,8 +205,8 @@ bool memb_roster_of(const struct memb_room *room, struct memb_roster *roster_out
     struct ubr_member member;
     size_t cursor = 0;
     roster_out->count = 0;
-    roster_out->items = calloc((size_t)ubr_log_state(room->log)->members + 1,
-                               sizeof *roster_out->items);
+    roster_out->items =
+        calloc((size_t)ubr_log_state(room->log)->members + 1, sizeof *roster_out->items);
     if (roster_out->items == NULL) {
         return false;
     }

@@ -34,7 +34,7 @@ struct memb_roster {
     struct memb_roster_item {
         uint8_t account_pk[UBR_KEY_LEN];
         enum ubr_role role;
-    } *items; /* by account_pk */
+    } * items; /* by account_pk */
 };
 
 /* Under room->lock. false = no memory. */

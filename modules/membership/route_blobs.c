@@ -32,7 +32,8 @@ static struct memb_room *writable_room(struct memb_call *call)
     return may ? room : NULL;
 }
 
-/* ---- POST: announce --------------------------------------------------------------------------- */
+/* ---- POST: announce ---------------------------------------------------------------------------
+ */
 
 struct announce_body {
     const char *addr;
@@ -90,7 +91,8 @@ static void post_blob(struct memb_call *call)
     json_decref(root);
 }
 
-/* ---- PUT: upload ------------------------------------------------------------------------------ */
+/* ---- PUT: upload ------------------------------------------------------------------------------
+ */
 
 /* Bytes of the body, or of the disk, did not go through. */
 static void answer_upload(struct memb_call *call, enum ub_status status, const struct ub_err *err)
@@ -199,7 +201,8 @@ static void put_blob(struct memb_call *call)
     }
 }
 
-/* ---- DELETE ----------------------------------------------------------------------------------- */
+/* ---- DELETE -----------------------------------------------------------------------------------
+ */
 
 static void drop(struct memb_call *call, struct memb_room *room, enum ubr_role role,
                  const uint8_t *hash)
@@ -231,7 +234,8 @@ static void delete_blob(struct memb_call *call)
     pthread_mutex_unlock(&call->memb->blob_gate);
 }
 
-/* ---- GET -------------------------------------------------------------------------------------- */
+/* ---- GET --------------------------------------------------------------------------------------
+ */
 
 struct download {
     struct memb_call *call;
@@ -254,11 +258,10 @@ static void send_bytes(struct download *download)
     while (status == UB_OK && at <= download->last) {
         int64_t left = download->last - at + 1;
         size_t len = 0;
-        status = memb->blob->read(download->reader, at, chunk,
-                                  left < CHUNK ? (size_t)left : CHUNK, &len, &err);
+        status = memb->blob->read(download->reader, at, chunk, left < CHUNK ? (size_t)left : CHUNK,
+                                  &len, &err);
         if (status != UB_OK || len == 0 ||
-            memb_room_role(download->room, download->call->identity->account_pk) ==
-                UBR_ROLE_NONE) {
+            memb_room_role(download->room, download->call->identity->account_pk) == UBR_ROLE_NONE) {
             break;
         }
         status = memb->httpd->write(request, (struct ub_bytes){chunk, len}, &err);
@@ -324,8 +327,7 @@ static void get_blob(struct memb_call *call)
         !read_address(call, download.address, hash)) {
         return;
     }
-    download.room =
-        call->identity != NULL ? memb_blob_room_of(memb, call->identity, hash) : NULL;
+    download.room = call->identity != NULL ? memb_blob_room_of(memb, call->identity, hash) : NULL;
     memcpy(address.bytes, hash, sizeof address.bytes);
     if (download.room == NULL) {
         memb_problem(call, UB_P_NOT_FOUND, "no room of yours references it");

@@ -13,9 +13,9 @@
 #include "staged.h"
 #include "view.h"
 
-#define REQUESTS_MAX      1024  /* of one room */
-#define REQUEST_AGAIN_MS  60000 /* an answered wish may be repeated after this */
-#define STAGED_BODY_MAX   (1024 * 1024)
+#define REQUESTS_MAX     1024  /* of one room */
+#define REQUEST_AGAIN_MS 60000 /* an answered wish may be repeated after this */
+#define STAGED_BODY_MAX  (1024 * 1024)
 
 /* What the path names. */
 struct target {
@@ -48,8 +48,7 @@ static bool read_target(struct memb_call *call, const char *action, struct targe
 {
     const struct ub_http_request *request = call->request;
     target_out->room = memb_call_room(call, false, NULL);
-    if (target_out->room == NULL ||
-        !memb_may(call, action, "room", target_out->room->id32, NULL)) {
+    if (target_out->room == NULL || !memb_may(call, action, "room", target_out->room->id32, NULL)) {
         return false;
     }
     if (!ubr_hex_decode_exact(ubr_bytes_of_text(request->params[2]), target_out->kid,
@@ -80,16 +79,17 @@ static void answer_store(struct memb_call *call, enum ub_status status, const st
     memb_problem_store(call, memb_store_problem(status), UB_P_STORE_AWAY, err);
 }
 
-/* ---- GET -------------------------------------------------------------------------------------- */
+/* ---- GET --------------------------------------------------------------------------------------
+ */
 
 static json_t *view_boxes(const struct memb_kept_boxes *kept)
 {
     json_t *items = json_array();
     for (size_t i = 0; i < kept->count; i++) {
         json_array_append_new(
-            items, memb_view_object("uploader",
-                                    memb_view_hex(kept->boxes[i].uploader, UBR_KID_LEN), "box",
-                                    memb_view_base64(kept->boxes[i].box, MEMB_BOX_LEN), NULL));
+            items,
+            memb_view_object("uploader", memb_view_hex(kept->boxes[i].uploader, UBR_KID_LEN), "box",
+                             memb_view_base64(kept->boxes[i].box, MEMB_BOX_LEN), NULL));
     }
     return memb_view_object("items", items, NULL);
 }
@@ -113,7 +113,8 @@ static void get_boxes(struct memb_call *call)
     }
 }
 
-/* ---- PUT: a late box -------------------------------------------------------------------------- */
+/* ---- PUT: a late box --------------------------------------------------------------------------
+ */
 
 struct late_body {
     struct memb_json_bytes box;
@@ -239,7 +240,8 @@ static void put_box(struct memb_call *call)
     json_decref(root);
 }
 
-/* ---- DELETE: "I have it" ---------------------------------------------------------------------- */
+/* ---- DELETE: "I have it" ----------------------------------------------------------------------
+ */
 
 /* Late boxes go at once; the first lies in the append's record, which is written again without it
  * within a minute (erase.c). Until then the mark keeps it from being served. */
@@ -312,7 +314,8 @@ static void delete_box(struct memb_call *call)
     pthread_mutex_unlock(&target.room->writing);
 }
 
-/* ---- wishes ----------------------------------------------------------------------------------- */
+/* ---- wishes -----------------------------------------------------------------------------------
+ */
 
 enum wish { WISH_NEW, WISH_PENDING, WISH_TOO_SOON, WISH_FULL };
 
@@ -420,9 +423,9 @@ static bool view_wish(void *arg, const uint8_t *key, void *value)
     const struct memb_request *request = value;
     (void)key;
     if (!request->is_answered) {
-        json_array_append_new(arg, memb_view_object("epoch", json_integer(request->epoch), "kid",
-                                                    memb_view_hex(request->kid, UBR_KID_LEN),
-                                                    NULL));
+        json_array_append_new(arg,
+                              memb_view_object("epoch", json_integer(request->epoch), "kid",
+                                               memb_view_hex(request->kid, UBR_KID_LEN), NULL));
     }
     return true;
 }
@@ -440,7 +443,8 @@ static void get_requested(struct memb_call *call)
     memb_reply(call, 200, memb_view_object("items", items, NULL), NULL, NULL);
 }
 
-/* ---- staged boxes ----------------------------------------------------------------------------- */
+/* ---- staged boxes -----------------------------------------------------------------------------
+ */
 
 static bool is_epoch_commit(struct memb_room *room, const uint8_t *commit)
 {
@@ -483,9 +487,8 @@ static void store_chunk(struct memb_call *call, const struct memb_room *room, co
         memb_problem(call, UB_P_INTERNAL, "no memory");
     } else {
         struct ubr_bytes value = memb_staged_write(&staged, buf, size);
-        memb_staged_key(
-            memb_txn_write(txn, UB_KV_PUT, (struct ub_bytes){value.ptr, value.len}, 0), room->id,
-            commit, memb_boxes_at(boxes, 0).kid);
+        memb_staged_key(memb_txn_write(txn, UB_KV_PUT, (struct ub_bytes){value.ptr, value.len}, 0),
+                        room->id, commit, memb_boxes_at(boxes, 0).kid);
         is_done = memb_call_commit(call, txn, UB_P_HEAD_CONFLICT, 204, NULL, NULL);
     }
     memb_txn_free(&txn);
@@ -498,8 +501,7 @@ static void store_chunk(struct memb_call *call, const struct memb_room *room, co
 static void stage(struct memb_call *call, struct memb_room *room, const struct memb_boxes *boxes)
 {
     uint8_t commit[UBR_HASH_LEN];
-    if (!ubr_hex_decode_exact(ubr_bytes_of_text(call->request->params[1]), commit,
-                              UBR_HASH_LEN)) {
+    if (!ubr_hex_decode_exact(ubr_bytes_of_text(call->request->params[1]), commit, UBR_HASH_LEN)) {
         memb_problem(call, UB_P_NOT_FOUND, "a commit is 64 hex digits");
     } else if (boxes->count == 0) {
         memb_problem_rule(call, UB_P_BOX_INVALID, UBR_E_BOX_MISSING);

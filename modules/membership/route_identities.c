@@ -70,7 +70,8 @@ static struct memb_identity *identity_of_path(struct memb_call *call)
     return identity;
 }
 
-/* ---- POST /v1/identities ---------------------------------------------------------------------- */
+/* ---- POST /v1/identities ----------------------------------------------------------------------
+ */
 
 struct create_body {
     const char *handle, *role, *note;
@@ -180,7 +181,8 @@ static void post_identity(struct memb_call *call)
     json_decref(root);
 }
 
-/* ---- GET -------------------------------------------------------------------------------------- */
+/* ---- GET --------------------------------------------------------------------------------------
+ */
 
 static void list_by_handle(struct memb_call *call, const char *handle)
 {
@@ -211,10 +213,10 @@ static void list_page(struct memb_call *call, size_t from, size_t limit)
     bool has_more = end < model->identities_len;
     memb_model_unlock(model);
     snprintf(next, sizeof next, "%zu", end);
-    memb_reply(call, 200,
-               memb_view_object("items", items, "next", has_more ? json_string(next) : json_null(),
-                                NULL),
-               NULL, NULL);
+    memb_reply(
+        call, 200,
+        memb_view_object("items", items, "next", has_more ? json_string(next) : json_null(), NULL),
+        NULL, NULL);
 }
 
 static void list_identities(struct memb_call *call)
@@ -240,7 +242,8 @@ static void get_identity(struct memb_call *call)
     }
 }
 
-/* ---- PATCH and DELETE ------------------------------------------------------------------------- */
+/* ---- PATCH and DELETE -------------------------------------------------------------------------
+ */
 
 struct patch_body {
     const char *role, *note;
@@ -336,13 +339,13 @@ static void delete_identity(struct memb_call *call)
     memb_model_unlock(&call->memb->model);
     char etag[24];
     memb_reply(call, 200,
-               memb_view_object("identity", view_of(call->memb, identity, etag),
-                                "connections_cut", json_integer(change.connections), "rooms", rooms,
-                                NULL),
+               memb_view_object("identity", view_of(call->memb, identity, etag), "connections_cut",
+                                json_integer(change.connections), "rooms", rooms, NULL),
                NULL, NULL);
 }
 
-/* ---- devices ---------------------------------------------------------------------------------- */
+/* ---- devices ----------------------------------------------------------------------------------
+ */
 
 static void get_devices(struct memb_call *call)
 {

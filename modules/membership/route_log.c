@@ -38,8 +38,8 @@ static void get_log(struct memb_call *call)
         return;
     }
     json_t *next = end < entries ? json_integer((json_int_t)end) : json_null();
-    memb_reply(call, 200,
-               memb_view_object("items", items, "next_seq", next, "head", head, NULL), NULL, NULL);
+    memb_reply(call, 200, memb_view_object("items", items, "next_seq", next, "head", head, NULL),
+               NULL, NULL);
 }
 
 static void post_log(struct memb_call *call)

@@ -18,15 +18,15 @@ static void post_room(struct memb_call *call)
     if (!memb_posted_read(call, MEMB_POSTED_ROOM, &posted)) {
         return;
     }
-    const char *context =
-        posted.append.is_plain ? "{\"mode\":\"plain\"}" : "{\"mode\":\"sealed\"}";
+    const char *context = posted.append.is_plain ? "{\"mode\":\"plain\"}" : "{\"mode\":\"sealed\"}";
     if (memb_may(call, "room.create", "", "", context)) {
         memb_append_new_room(call, &posted);
     }
     memb_posted_fini(&posted);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------ */
+/* ---- lists ------------------------------------------------------------------------------------
+ */
 
 /* The rooms that the caller may see, by number: his own, or all of them. */
 static bool visible_rooms(struct memb_call *call, struct memb_room ***rooms_out, size_t *count_out)
@@ -96,7 +96,8 @@ static void list_rooms(struct memb_call *call)
     free(rooms);
 }
 
-/* ---- one room --------------------------------------------------------------------------------- */
+/* ---- one room ---------------------------------------------------------------------------------
+ */
 
 static struct memb_room *readable_room(struct memb_call *call, enum ubr_role *role_out)
 {
@@ -125,11 +126,10 @@ static json_t *view_member(const struct ubr_member *member)
 {
     char id[MEMB_ID_LEN + 1];
     ubr_fingerprint_text(member->account_pk, id);
-    return memb_view_object("id", json_string(id), "account_pk",
-                            memb_view_base64(member->account_pk, UBR_KEY_LEN), "handle",
-                            json_string(member->handle), "role",
-                            json_string(ubr_role_name(member->role)), "device_head",
-                            memb_view_hex(member->head, UBR_HASH_LEN), NULL);
+    return memb_view_object(
+        "id", json_string(id), "account_pk", memb_view_base64(member->account_pk, UBR_KEY_LEN),
+        "handle", json_string(member->handle), "role", json_string(ubr_role_name(member->role)),
+        "device_head", memb_view_hex(member->head, UBR_HASH_LEN), NULL);
 }
 
 static void get_members(struct memb_call *call)

@@ -55,8 +55,7 @@ static bool is_new_enough(struct memb_call *call)
 static void on_request(void *arg, const struct ub_http_request *request)
 {
     const struct bound_route *bound = arg;
-    struct memb_call call = {
-        .memb = bound->memb, .request = request, .ticket = request->ticket};
+    struct memb_call call = {.memb = bound->memb, .request = request, .ticket = request->ticket};
     if (!call.memb->is_loaded) {
         memb_problem(&call, UB_P_MODULE_UNAVAILABLE, "membership is not ready yet");
     } else if (!find_caller(&call)) {

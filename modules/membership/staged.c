@@ -71,7 +71,8 @@ enum ub_status memb_staged_read(struct memb *memb, const uint8_t *room_id, const
     return status;
 }
 
-/* ---- after 10 minutes ------------------------------------------------------------------------- */
+/* ---- after 10 minutes -------------------------------------------------------------------------
+ */
 
 #define EXPIRE_BATCH 50
 
@@ -116,9 +117,9 @@ static bool note_old(void *arg, const struct ub_kv_entry *entry)
     memcpy(key, room_id, UBR_ROOM_ID_LEN);
     memcpy(key + UBR_ROOM_ID_LEN, commit, UBR_HASH_LEN);
     memcpy(key + UBR_ROOM_ID_LEN + UBR_HASH_LEN, kid, UBR_KID_LEN);
-    memb_staged_key(memb_txn_write(old->txn, UB_KV_DELETE, (struct ub_bytes){NULL, 0},
-                                   entry->revision),
-                    key, key + UBR_ROOM_ID_LEN, key + UBR_ROOM_ID_LEN + UBR_HASH_LEN);
+    memb_staged_key(
+        memb_txn_write(old->txn, UB_KV_DELETE, (struct ub_bytes){NULL, 0}, entry->revision), key,
+        key + UBR_ROOM_ID_LEN, key + UBR_ROOM_ID_LEN + UBR_HASH_LEN);
     return old->count < EXPIRE_BATCH;
 }
 
@@ -132,8 +133,8 @@ void memb_staged_expire(struct memb *memb)
         return;
     }
     old->memb = memb;
-    /* An append takes none that is older than 10 minutes; a minute more, and none of those under way
-     * can need it. */
+    /* An append takes none that is older than 10 minutes; a minute more, and none of those under
+     * way can need it. */
     old->before_ms = memb_now_ms(memb) - MEMB_STAGED_KEEP_MS - 60000;
     memb_key_set(&prefix, "staged");
     enum ub_status status =

@@ -14,16 +14,13 @@
  *     the cluster              ("cluster", "id")                       32 hex digits
  *     allowlist                ("allow", u64 number)                   allow; created only
  *     appends                  ("room", id(20), u64 first seq)         append; created only, later
- *                                                                      without boxes that were acked
- *     late boxes               ("late", id, u32 epoch, kid, uploader)  late
- *     boxes to be erased       ("ack", id, u32 epoch, kid)             empty record (request)
- *     wishes for boxes         ("request", id, u32 epoch, kid)         request
- *     boxes before their epoch ("staged", id, commit(32), first kid)   staged
- *     blobs of a room          ("blob", id, address(32))               blob
- *     answers to repeat        ("idem", identity id, H(key))           idem
- *   bucket nonces
- *     the nonce epoch          ("epoch")                               32 hex digits
- *     used nonces              ("n", kid, nonce)                       one zero byte
+ *                                                                      without boxes that were
+ * acked late boxes               ("late", id, u32 epoch, kid, uploader)  late boxes to be erased
+ * ("ack", id, u32 epoch, kid)             empty record (request) wishes for boxes ("request", id,
+ * u32 epoch, kid)         request boxes before their epoch ("staged", id, commit(32), first kid)
+ * staged blobs of a room          ("blob", id, address(32))               blob answers to repeat
+ * ("idem", identity id, H(key))           idem bucket nonces the nonce epoch          ("epoch") 32
+ * hex digits used nonces              ("n", kid, nonce)                       one zero byte
  */
 
 /* A key with room for its numbers. It must not move once filled. */

@@ -52,7 +52,8 @@ json_t *memb_view_base64(const uint8_t *bytes, size_t len)
     return encoded(ubr_base64_encode, UBR_BASE64_LEN(len), bytes, len);
 }
 
-/* ---- identities ------------------------------------------------------------------------------- */
+/* ---- identities -------------------------------------------------------------------------------
+ */
 
 static json_t *view_chain_device(const struct ubr_device *device)
 {
@@ -83,14 +84,13 @@ static json_t *view_chain(const struct ubr_chain *chain)
 json_t *memb_view_identity(const struct memb_identity *identity, const struct ubr_chain *chain,
                            const char *note)
 {
-    return memb_view_object("id", json_string(identity->id), "handle",
-                            json_string(identity->handle), "role",
-                            json_string(memb_role_name(identity->role)), "account_pk",
-                            memb_view_base64(identity->account_pk, UBR_KEY_LEN), "disabled",
-                            json_boolean(identity->is_disabled), "removed",
-                            json_boolean(identity->is_removed), "note", json_string(note),
-                            "created_ms", json_integer(identity->created_ms), "chain",
-                            view_chain(chain), "devices", view_devices(chain), NULL);
+    return memb_view_object(
+        "id", json_string(identity->id), "handle", json_string(identity->handle), "role",
+        json_string(memb_role_name(identity->role)), "account_pk",
+        memb_view_base64(identity->account_pk, UBR_KEY_LEN), "disabled",
+        json_boolean(identity->is_disabled), "removed", json_boolean(identity->is_removed), "note",
+        json_string(note), "created_ms", json_integer(identity->created_ms), "chain",
+        view_chain(chain), "devices", view_devices(chain), NULL);
 }
 
 json_t *memb_view_device(const struct memb_device *device)
@@ -104,7 +104,8 @@ json_t *memb_view_device(const struct memb_device *device)
     return view;
 }
 
-/* ---- rooms ------------------------------------------------------------------------------------ */
+/* ---- rooms ------------------------------------------------------------------------------------
+ */
 
 json_t *memb_view_head(const struct memb_room *room)
 {
@@ -124,15 +125,15 @@ static json_t *view_policy(const struct ubr_log_state *state)
 json_t *memb_view_room(const struct memb_room *room, enum ubr_role role)
 {
     const struct ubr_log_state *state = ubr_log_state(room->log);
-    return memb_view_object(
-        "id", json_string(room->id32), "name",
-        json_stringn((const char *)state->name, state->name_len), "mode",
-        json_string(room->is_plain ? "plain" : "sealed"), "head", memb_view_head(room), "epoch",
-        json_integer(state->epoch), "stale", json_boolean(state->is_stale && !room->is_plain),
-        "closed", json_boolean(state->is_closed), "policy", view_policy(state), "members",
-        json_integer(state->members), "role",
-        role != UBR_ROLE_NONE ? json_string(ubr_role_name(role)) : json_null(), "created_ms",
-        json_integer(room->created_ms), NULL);
+    return memb_view_object("id", json_string(room->id32), "name",
+                            json_stringn((const char *)state->name, state->name_len), "mode",
+                            json_string(room->is_plain ? "plain" : "sealed"), "head",
+                            memb_view_head(room), "epoch", json_integer(state->epoch), "stale",
+                            json_boolean(state->is_stale && !room->is_plain), "closed",
+                            json_boolean(state->is_closed), "policy", view_policy(state), "members",
+                            json_integer(state->members), "role",
+                            role != UBR_ROLE_NONE ? json_string(ubr_role_name(role)) : json_null(),
+                            "created_ms", json_integer(room->created_ms), NULL);
 }
 
 static json_t *view_field(const struct ubr_view_field *field)
@@ -160,10 +161,10 @@ static json_t *view_values(const struct memb_entry *bytes)
         return NULL;
     }
     ubr_fingerprint_text(entry.author_pk, author);
-    json_t *view = memb_view_object("type", json_string(ubr_entry_type_name(entry.type)), "author",
-                                    json_string(author), "kid",
-                                    memb_view_hex(entry.author_kid, UBR_KID_LEN), "time_ms",
-                                    json_integer((json_int_t)entry.time_ms), NULL);
+    json_t *view =
+        memb_view_object("type", json_string(ubr_entry_type_name(entry.type)), "author",
+                         json_string(author), "kid", memb_view_hex(entry.author_kid, UBR_KID_LEN),
+                         "time_ms", json_integer((json_int_t)entry.time_ms), NULL);
     size_t count = ubr_entry_view(&entry, fields);
     for (size_t i = 0; i < count; i++) {
         json_object_set_new(view, fields[i].name, view_field(&fields[i]));
