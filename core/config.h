@@ -166,6 +166,14 @@ struct core_settings {
     struct settings kept[3];
 };
 
+/* A block of the core, for `membershipd explain`. */
+struct core_block {
+    const char *name, *summary;
+    struct field_table table;
+};
+/* False past the last. */
+bool core_block_at(size_t i, struct core_block *block_out);
+
 /* False when a fault was reported. */
 bool core_settings_fill(struct core_settings *core, const struct config *config,
                         struct report *report);

@@ -34,6 +34,18 @@ static const struct field_table core_tables[] = {
     CORE_TABLE(log_fields, struct log_settings),
 };
 
+bool core_block_at(size_t i, struct core_block *block_out)
+{
+    static const char *const names[][2] = {{"node", "the node itself"},
+                                           {"posture", "what the node must at least be"},
+                                           {"log", "what is logged to standard error"}};
+    if (i >= sizeof(names) / sizeof(names[0])) {
+        return false;
+    }
+    *block_out = (struct core_block){names[i][0], names[i][1], core_tables[i]};
+    return true;
+}
+
 static bool is_node_name(const char *name)
 {
     size_t len = strlen(name);

@@ -15,6 +15,7 @@
 #include <event2/event.h>
 
 #include "boot.h"
+#include "explain.h"
 #include "loop.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -25,7 +26,8 @@ struct command {
     const char *config_file;
     const char *sets[SETS_MAX];
     size_t set_count;
-    bool is_check, is_json, is_version, is_help;
+    bool is_check, is_json, is_version, is_help, is_explain;
+    const char *topic; /* of explain; NULL = everything */
 };
 
 /* ---- options ----------------------------------------------------------------------------------
@@ -80,7 +82,7 @@ static bool take_help(struct command *command, const char *value)
 static const struct option_row option_rows[] = {
     {"-c", "--config", "FILE", take_config, "the config, in Lua; see etc/ for samples"},
     {"--check", NULL, NULL, take_check, "judge the config and its modules, start nothing"},
-    {"--json", NULL, NULL, take_json, "with --check: the result as JSON"},
+    {"--json", NULL, NULL, take_json, "with --check or explain: the result as JSON"},
     {"--set", NULL, "module.key=value", take_set, "a setting over the file's; may be repeated"},
     {"--version", NULL, NULL, take_version, "print the version"},
     {"--help", "-h", NULL, take_help, "print this"},
@@ -88,7 +90,9 @@ static const struct option_row option_rows[] = {
 
 static void print_help(FILE *out)
 {
-    fputs("usage: membershipd -c FILE [--check [--json]] [--set module.key=value]…\n\n", out);
+    fputs("usage: membershipd -c FILE [--check [--json]] [--set module.key=value]…\n"
+          "       membershipd explain [MODULE[.SETTING]] [--json]\n\n",
+          out);
     for (size_t i = 0; i < sizeof(option_rows) / sizeof(option_rows[0]); i++) {
         const struct option_row *row = &option_rows[i];
         char name[64];
@@ -121,6 +125,19 @@ static bool usage_fault(const char *what, const char *which)
     return false;
 }
 
+/* `explain` and what it is about: the only words that are no options. */
+static bool take_word(struct command *command, const char *word)
+{
+    if (!command->is_explain && strcmp(word, "explain") == 0) {
+        return command->is_explain = true;
+    }
+    if (command->is_explain && command->topic == NULL && word[0] != '-') {
+        command->topic = word;
+        return true;
+    }
+    return false;
+}
+
 /* --name value, or --name=value */
 static bool command_parse(struct command *command, int argc, char **argv)
 {
@@ -129,6 +146,9 @@ static bool command_parse(struct command *command, int argc, char **argv)
         size_t len = equals != NULL ? (size_t)(equals - argv[i]) : strlen(argv[i]);
         const struct option_row *row = option_find(argv[i], len);
         const char *value = equals != NULL ? equals + 1 : NULL;
+        if (row == NULL && take_word(command, argv[i])) {
+            continue;
+        }
         if (row == NULL) {
             return usage_fault("unknown option", argv[i]);
         }
@@ -299,6 +319,15 @@ static int run(const struct command *command)
     return code;
 }
 
+static int run_explain(const struct command *command)
+{
+    char module_dir[PATH_MAX];
+    module_dir_find(module_dir, sizeof(module_dir));
+    const struct loader loader = {.module_dir = module_dir};
+    return explain(&loader, command->topic, command->is_json, stdout, stderr) ? EXIT_OK
+                                                                              : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     struct command command = {.config_file = NULL};
@@ -313,6 +342,9 @@ int main(int argc, char **argv)
     if (command.is_version) {
         printf("membershipd %s, ABI %d.%d\n", node_version(), UB_ABI_MAJOR, UB_ABI_MINOR);
         return EXIT_OK;
+    }
+    if (command.is_explain) {
+        return run_explain(&command);
     }
     return command_is_whole(&command) ? run(&command) : EXIT_USAGE;
 }
