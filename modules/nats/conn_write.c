@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <event2/event.h>
+
+#include "shard.h"
+
+static void conn_want_write(struct nats_conn *conn, bool is_wanted)
+{
+    if (is_wanted && !conn->is_writing) {
+        conn->is_writing = event_add(&conn->write_event, NULL) == 0;
+    } else if (!is_wanted && conn->is_writing) {
+        event_del(&conn->write_event);
+        conn->is_writing = false;
+    }
+}
+
+static void conn_write(struct nats_conn *conn)
+{
+    size_t written;
+    enum nats_written result =
+        nats_out_write(&conn->shard->segments, &conn->out, conn->fd, &written);
+    atomic_store_explicit(&conn->pending, conn->out.bytes, memory_order_relaxed);
+    if (result == NATS_WRITE_FAILED) {
+        conn->is_doomed = conn->is_rude = true;
+        return;
+    }
+    bool is_blocked = result == NATS_WRITTEN_PART;
+    if (!is_blocked) {
+        conn->blocked_since_ms = 0;
+    } else if (written > 0 || conn->blocked_since_ms == 0) {
+        conn->blocked_since_ms = conn->shard->now_ms;
+    }
+    conn_want_write(conn, is_blocked && !conn->is_doomed);
+}
+
+void nats_conn_flush(struct nats_conn *conn)
+{
+    if (!conn->is_rude) {
+        conn_write(conn);
+    }
+    if (conn->is_doomed || (conn->is_draining && conn->out.bytes == 0)) {
+        nats_conn_end(conn);
+    }
+}
+
+void nats_conn_on_write(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct nats_conn *conn = arg;
+    nats_shard_enter(conn->shard);
+    nats_conn_mark_dirty(conn);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The options of CONNECT. Strict where it matters: no duplicate members, no NUL, no depth, right
+ * types. Members that we do not know are ignored, null is as good as absent. */
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#include "proto.h"
+
+#define CONNECT_DEPTH_MAX 8
+
+static bool depth_is_fine(struct ub_bytes json)
+{
+    size_t depth = 0;
+    bool is_text = false;
+    for (size_t i = 0; i < json.len; i++) {
+        uint8_t c = json.ptr[i];
+        if (is_text) {
+            i += c == '\\';
+            is_text = c != '"';
+        } else if (c == '"') {
+            is_text = true;
+        } else if ((c == '{' || c == '[') && ++depth > CONNECT_DEPTH_MAX) {
+            return false;
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return true;
+}
+
+static bool take_bool(const json_t *object, const char *name, bool *out)
+{
+    const json_t *value = json_object_get(object, name);
+    if (value == NULL || json_is_null(value)) {
+        return true;
+    }
+    *out = json_is_true(value);
+    return json_is_boolean(value);
+}
+
+/* *has_out (may be NULL) says whether it was sent and is not empty. */
+static bool take_text(const json_t *object, const char *name, char *out, size_t room, bool *has_out)
+{
+    const json_t *value = json_object_get(object, name);
+    out[0] = '\0';
+    if (value == NULL || json_is_null(value)) {
+        return true;
+    }
+    if (!json_is_string(value) || json_string_length(value) >= room) {
+        return false;
+    }
+    memcpy(out, json_string_value(value), json_string_length(value) + 1);
+    if (has_out != NULL) {
+        *has_out = out[0] != '\0';
+    }
+    return true;
+}
+
+static bool take_flags(const json_t *object, struct nats_connect_options *options)
+{
+    options->is_verbose = options->is_pedantic = options->is_echo = true;
+    return take_bool(object, "verbose", &options->is_verbose) &&
+           take_bool(object, "pedantic", &options->is_pedantic) &&
+           take_bool(object, "echo", &options->is_echo) &&
+           take_bool(object, "headers", &options->has_headers) &&
+           take_bool(object, "no_responders", &options->has_no_responders);
+}
+
+/* nats-server takes base64url without padding, then ordinary base64. */
+static bool take_signature(const json_t *object, struct nats_connect_options *options)
+{
+    static const int variants[] = {sodium_base64_VARIANT_URLSAFE_NO_PADDING,
+                                   sodium_base64_VARIANT_ORIGINAL};
+    char text[128];
+    bool is_sent = false;
+    if (!take_text(object, "sig", text, sizeof(text), &is_sent)) {
+        return false;
+    }
+    for (size_t i = 0; i < 2 && is_sent; i++) {
+        size_t len;
+        if (sodium_base642bin(options->signature, sizeof(options->signature), text, strlen(text),
+                              NULL, &len, NULL, variants[i]) == 0 &&
+            len == sizeof(options->signature)) {
+            options->signature_len = len;
+            return true;
+        }
+    }
+    return !is_sent;
+}
+
+static bool take_login(const json_t *object, struct nats_connect_options *options)
+{
+    return take_text(object, "nkey", options->nkey, sizeof(options->nkey), &options->has_nkey) &&
+           take_text(object, "user", options->user, sizeof(options->user), &options->has_user) &&
+           take_text(object, "pass", options->password, sizeof(options->password),
+                     &options->has_password) &&
+           take_text(object, "auth_token", options->token, sizeof(options->token),
+                     &options->has_token) &&
+           take_signature(object, options);
+}
+
+/* Whoever sends these wants something that would not be given: he is told so, not let in. */
+static bool take_foreign(const json_t *object, struct nats_connect_options *options)
+{
+    static const char *const names[] = {"jwt", "account", "new_account", "proxy_sig"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const json_t *value = json_object_get(object, names[i]);
+        if (value != NULL && !json_is_null(value) && !json_is_false(value) &&
+            !(json_is_string(value) && json_string_length(value) == 0)) {
+            options->has_foreign = true;
+        }
+    }
+    return true;
+}
+
+static bool take_protocol(const json_t *object, struct nats_connect_options *options)
+{
+    const json_t *value = json_object_get(object, "protocol");
+    if (value == NULL || json_is_null(value)) {
+        return true;
+    }
+    options->protocol = json_integer_value(value);
+    return json_is_integer(value);
+}
+
+static bool take_all(const json_t *object, struct nats_connect_options *options)
+{
+    return json_is_object(object) && take_flags(object, options) &&
+           take_text(object, "name", options->name, sizeof(options->name), NULL) &&
+           take_login(object, options) && take_foreign(object, options) &&
+           take_protocol(object, options);
+}
+
+bool nats_connect_parse(struct ub_bytes json, struct nats_connect_options *options_out)
+{
+    memset(options_out, 0, sizeof(*options_out));
+    if (!depth_is_fine(json)) {
+        return false;
+    }
+    json_error_t error;
+    json_t *object = json_loadb((const char *)json.ptr, json.len, JSON_REJECT_DUPLICATES, &error);
+    bool is_fine = object != NULL && take_all(object, options_out);
+    json_decref(object);
+    return is_fine;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "deliver.h"
+
+#include <stdio.h>
+
+#include "bus.h"
+#include "proto.h"
+
+#define DELIVER_SHARE_MIN  4096 /* smaller payloads are copied */
+#define DELIVER_IDS_MAX    4096 /* in one record */
+#define DELIVER_MAIL_LIMIT ((size_t)16 * 1024 * 1024)
+
+static uint8_t *put(uint8_t *at, const void *from, size_t len)
+{
+    memcpy(at, from, len);
+    return at + len;
+}
+
+/* " <header length> <total length>\r\n", without the reply. */
+static void message_make_tail(struct nats_message *message, bool has_headers)
+{
+    char *tail = message->tail[has_headers];
+    size_t room = sizeof(message->tail[0]);
+    int len = has_headers ? snprintf(tail, room, " %zu %zu\r\n", message->headers.len,
+                                     message->headers.len + message->payload.len)
+                          : snprintf(tail, room, " %zu\r\n", message->payload.len);
+    message->tail_len[has_headers] = (uint16_t)len;
+}
+
+static uint8_t *put_line(uint8_t *at, const struct nats_sub *sub,
+                         const struct nats_message *message, bool has_headers)
+{
+    struct ub_bytes sid = nats_sub_sid(sub);
+    at = has_headers ? put(at, "HMSG ", 5) : put(at, "MSG ", 4);
+    at = put(at, message->subject.ptr, message->subject.len);
+    *at++ = ' ';
+    at = put(at, sid.ptr, sid.len);
+    if (message->reply.len > 0) {
+        *at++ = ' ';
+        at = put(at, message->reply.ptr, message->reply.len);
+    }
+    return put(at, message->tail[has_headers], message->tail_len[has_headers]);
+}
+
+static bool write_shared(struct nats_segments *segments, struct nats_out *out,
+                         const struct nats_message *message, bool has_headers)
+{
+    struct ub_bytes payload = message->payload;
+    if (message->has_line_end) {
+        payload.len += 2;
+    }
+    if (has_headers && !nats_out_copy(segments, out, message->headers)) {
+        return false;
+    }
+    return nats_out_share(segments, out, message->buf, payload) &&
+           (message->has_line_end || nats_out_copy(segments, out, nats_text("\r\n")));
+}
+
+static bool write_copied(struct nats_segments *segments, struct nats_out *out,
+                         const struct nats_message *message, bool has_headers)
+{
+    return (!has_headers || nats_out_copy(segments, out, message->headers)) &&
+           nats_out_copy(segments, out, message->payload) &&
+           nats_out_copy(segments, out, nats_text("\r\n"));
+}
+
+static uint8_t *put_body(uint8_t *at, const struct nats_message *message, bool has_headers)
+{
+    if (has_headers) {
+        at = put(at, message->headers.ptr, message->headers.len);
+    }
+    if (message->payload.len > 0) {
+        at = put(at, message->payload.ptr, message->payload.len);
+    }
+    return put(at, "\r\n", 2);
+}
+
+static bool message_write(struct nats_shard *shard, struct nats_conn *conn,
+                          const struct nats_sub *sub, struct nats_message *message)
+{
+    bool has_headers = message->headers.len > 0 && conn->has_headers;
+    if (message->tail_len[has_headers] == 0) {
+        message_make_tail(message, has_headers);
+    }
+    size_t line = 8 + message->subject.len + sub->sid_len + message->reply.len +
+                  message->tail_len[has_headers];
+    size_t body = (has_headers ? message->headers.len : 0) + message->payload.len + 2;
+    bool is_shared = message->may_share && message->payload.len >= DELIVER_SHARE_MIN;
+    bool is_small = !is_shared && line + body <= NATS_SEGMENT_SIZE;
+    struct nats_out *out = &conn->out;
+    uint8_t *start = nats_out_reserve(&shard->segments, out, is_small ? line + body : line);
+    if (start == NULL) {
+        return false;
+    }
+    uint8_t *at = put_line(start, sub, message, has_headers);
+    if (is_small) {
+        at = put_body(at, message, has_headers);
+    }
+    nats_out_commit(out, (size_t)(at - start));
+    if (is_shared) {
+        return write_shared(&shard->segments, out, message, has_headers);
+    }
+    return is_small || write_copied(&shard->segments, out, message, has_headers);
+}
+
+/* Where the receiver may answer, if his answers are restricted. */
+static void remember_reply(struct nats_conn *conn, const struct nats_message *message)
+{
+    const struct nats_perms *perms = conn->perms;
+    int64_t now = conn->shard->now_ms;
+    if (perms->has_inbox_rules && nats_is_inbox(message->reply)) {
+        nats_replies_add(&conn->replies, conn->shard->server->reply_key, message->reply, now,
+                         now + NATS_REPLY_VALID_MS, 0);
+    } else if (perms->max_response_count > 0) {
+        uint32_t uses =
+            perms->max_response_count > INT32_MAX ? INT32_MAX : (uint32_t)perms->max_response_count;
+        nats_replies_add(&conn->replies, conn->shard->server->reply_key, message->reply, now,
+                         now + perms->max_response_ms, uses);
+    }
+}
+
+/* Over three quarters of what may wait: its senders pause, those on other loops too. */
+static void slow_down_source(struct nats_shard *shard, struct nats_conn *conn, uint64_t source)
+{
+    shard->must_stall = true;
+    if (source == 0 || source % shard->server->shard_count == shard->index ||
+        conn->stall_told_ms == shard->now_ms) {
+        return;
+    }
+    conn->stall_told_ms = shard->now_ms;
+    nats_proto_stall_remote(shard, source);
+}
+
+bool nats_deliver_to(struct nats_shard *shard, struct nats_sub *sub, struct nats_message *message)
+{
+    struct nats_conn *conn = sub->conn;
+    if (conn->is_doomed || (message->has_no_echo && conn->cid == message->source) ||
+        (sub->filter != NULL && !nats_perms_may_receive(sub->filter, nats_sub_subject(sub),
+                                                        nats_sub_queue(sub), message->subject))) {
+        return false;
+    }
+    if (!message_write(shard, conn, sub, message)) {
+        nats_conn_cut(conn, "out-of-memory", "no memory for what waits to be written");
+        return false;
+    }
+    nats_count(&shard->counts.out_messages, 1);
+    nats_count(&shard->counts.out_bytes, message->headers.len + message->payload.len);
+    if (message->reply.len > 0 && conn->perms != NULL) {
+        remember_reply(conn, message);
+    }
+    nats_conn_queued(conn);
+    if (conn->out.bytes > (size_t)shard->server->settings->max_pending / 4 * 3) {
+        slow_down_source(shard, conn, message->source);
+    }
+    sub->delivered++;
+    if (sub->max != 0 && sub->delivered >= sub->max) {
+        nats_proto_drop_sub(conn, sub);
+    }
+    return true;
+}
+
+/* ---- to other loops ---------------------------------------------------------------------------
+ */
+
+static struct nats_record *mail_record(struct nats_shard *shard, uint32_t to, uint32_t ids,
+                                       const struct nats_message *message)
+{
+    size_t text = message->is_whole ? 0 : message->subject.len + message->reply.len;
+    struct nats_record *record =
+        nats_shard_mail(shard, to, nats_record_size(ids, text), message->buf);
+    if (record == NULL) {
+        return NULL;
+    }
+    record->id_count = ids;
+    record->source = message->source;
+    record->flags |= (message->has_no_echo ? NATS_RECORD_NO_ECHO : 0u) |
+                     (message->may_share ? NATS_RECORD_SHARE : 0u) |
+                     (message->has_line_end ? NATS_RECORD_LINE_END : 0u);
+    record->subject = message->subject;
+    record->reply = message->reply;
+    record->headers = message->headers;
+    record->payload = message->payload;
+    if (!message->is_whole) {
+        uint8_t *at = (uint8_t *)(record->ids + ids);
+        record->subject.ptr = at;
+        at = put(at, message->subject.ptr, message->subject.len);
+        record->reply.ptr = at;
+        if (message->reply.len > 0) {
+            put(at, message->reply.ptr, message->reply.len);
+        }
+    }
+    size_t waiting =
+        atomic_load_explicit(&shard->server->shards[to].mailbox.bytes, memory_order_relaxed);
+    shard->must_stall = shard->must_stall || waiting > DELIVER_MAIL_LIMIT;
+    return record;
+}
+
+static void mail_members(struct nats_shard *shard, const struct nats_member *members,
+                         uint32_t count, const struct nats_message *message)
+{
+    while (count > 0) {
+        uint32_t some = count < DELIVER_IDS_MAX ? count : DELIVER_IDS_MAX;
+        struct nats_record *record = mail_record(shard, members[0].shard, some, message);
+        if (record == NULL) {
+            return;
+        }
+        for (uint32_t i = 0; i < some; i++) {
+            record->ids[i] = members[i].id;
+        }
+        members += some;
+        count -= some;
+    }
+}
+
+static bool deliver_plain(struct nats_shard *shard, const struct nats_match *match,
+                          struct nats_message *message)
+{
+    bool is_delivered = false;
+    for (uint32_t i = 0; i < match->plain_count;) {
+        const struct nats_member *member = &match->plain[i];
+        if (member->shard == shard->index) {
+            is_delivered |= nats_deliver_to(shard, member->sub, message);
+            i++;
+        } else if (member->shard == NATS_SHARD_BUS) {
+            is_delivered |= nats_bus_collect(shard, member->sub->bus, message);
+            i++;
+        } else {
+            uint32_t first = i;
+            while (i < match->plain_count && match->plain[i].shard == member->shard) {
+                i++;
+            }
+            mail_members(shard, member, i - first, message);
+            is_delivered = true;
+        }
+    }
+    return is_delivered;
+}
+
+static bool deliver_to_member(struct nats_shard *shard, const struct nats_member *member,
+                              uint64_t group, struct nats_message *message)
+{
+    if (member->shard == shard->index) {
+        return nats_deliver_to(shard, member->sub, message);
+    }
+    if (member->shard == NATS_SHARD_BUS) {
+        return nats_bus_collect(shard, member->sub->bus, message);
+    }
+    struct nats_record *record = mail_record(shard, member->shard, 1, message);
+    if (record == NULL) {
+        return false;
+    }
+    record->ids[0] = member->id;
+    record->group = group;
+    return true;
+}
+
+/* One member at random; another when that one does not take it. */
+static bool deliver_group(struct nats_shard *shard, const struct nats_match *match,
+                          const struct nats_match_group *group, struct nats_message *message)
+{
+    uint32_t start = nats_shard_random(shard, group->count);
+    for (uint32_t i = 0; i < group->count; i++) {
+        uint32_t at = start + i < group->count ? start + i : start + i - group->count;
+        if (deliver_to_member(shard, &match->members[group->first + at], group->hash, message)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool nats_deliver(struct nats_shard *shard, const struct nats_match *match,
+                  struct nats_message *message)
+{
+    bool is_delivered = deliver_plain(shard, match, message);
+    for (uint32_t i = 0; i < match->group_count; i++) {
+        is_delivered |= deliver_group(shard, match, &match->groups[i], message);
+    }
+    return is_delivered;
+}
+
+/* ---- from other loops -------------------------------------------------------------------------
+ */
+
+static struct nats_message record_message(const struct nats_batch *batch,
+                                          const struct nats_record *record)
+{
+    return (struct nats_message){
+        .subject = record->subject,
+        .reply = record->reply,
+        .headers = record->headers,
+        .payload = record->payload,
+        .buf = record->buf != NULL ? record->buf : &batch->block->base,
+        .is_whole = record->buf == NULL,
+        .may_share = (record->flags & NATS_RECORD_SHARE) != 0,
+        .has_line_end = (record->flags & NATS_RECORD_LINE_END) != 0,
+        .source = record->source,
+        .has_no_echo = (record->flags & NATS_RECORD_NO_ECHO) != 0,
+    };
+}
+
+/* The member that was picked has gone meanwhile: the group still has to get the message. */
+static void deliver_again(struct nats_shard *shard, uint64_t hash, struct nats_message *message)
+{
+    struct nats_route route;
+    nats_match_look(shard->cache, message->subject, &route);
+    for (uint32_t i = 0; route.is_valid && i < route.match.group_count; i++) {
+        if (route.match.groups[i].hash == hash) {
+            deliver_group(shard, &route.match, &route.match.groups[i], message);
+            return;
+        }
+    }
+}
+
+static bool deliver_published(struct nats_shard *shard, struct nats_message *message)
+{
+    struct nats_route route;
+    nats_match_look(shard->cache, message->subject, &route);
+    return route.is_valid && nats_deliver(shard, &route.match, message);
+}
+
+static bool deliver_direct(struct nats_shard *shard, const struct nats_record *record,
+                           struct nats_message *message)
+{
+    struct nats_sub *sub = nats_shard_sub(shard, record->ids[0]);
+    return sub != NULL && sub->conn->cid == record->to_conn && nats_deliver_to(shard, sub, message);
+}
+
+static void deliver_ids(struct nats_shard *shard, const struct nats_record *record,
+                        struct nats_message *message)
+{
+    for (uint32_t i = 0; i < record->id_count; i++) {
+        struct nats_sub *sub = nats_shard_sub(shard, record->ids[i]);
+        bool is_taken = sub != NULL && nats_deliver_to(shard, sub, message);
+        if (!is_taken && record->group != 0) {
+            deliver_again(shard, record->group, message);
+        }
+    }
+}
+
+void nats_deliver_batch(struct nats_shard *shard, struct nats_batch *batch)
+{
+    for (size_t at = 0; at < batch->used;) {
+        const struct nats_record *record =
+            (const struct nats_record *)(const void *)(batch->records + at);
+        struct nats_message message = record_message(batch, record);
+        at += record->size;
+        bool is_taken = true;
+        if ((record->flags & NATS_RECORD_PUBLISH) != 0) {
+            is_taken = deliver_published(shard, &message);
+        } else if ((record->flags & NATS_RECORD_DIRECT) != 0) {
+            is_taken = deliver_direct(shard, record, &message);
+        } else {
+            deliver_ids(shard, record, &message);
+        }
+        if (!is_taken && (record->flags & NATS_RECORD_REFUSE) != 0 && batch->refused != NULL) {
+            batch->refused(batch->arg, record->tag);
+        }
+    }
+    nats_bus_hand_over(shard, NULL);
+    shard->must_stall = false;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Messages from one loop (or a module's thread) to another: records in blocks, a queue for each
+ * loop, one wake-up for what piles up. */
+#ifndef NATS_MAIL_H
+#define NATS_MAIL_H
+
+#include "server.h"
+
+#define NATS_RECORD_PUBLISH  0x1u  /* from a module, by subject: match it on arrival */
+#define NATS_RECORD_DIRECT   0x2u  /* from a module, to ids[0] of connection `to_conn` */
+#define NATS_RECORD_REFUSE   0x4u  /* tell `refused` when nobody was there */
+#define NATS_RECORD_OWNS     0x8u  /* holds the reference to buf for the batch */
+#define NATS_RECORD_NO_ECHO  0x10u /* not to the connection it came from */
+#define NATS_RECORD_SHARE    0x20u /* may be written from buf */
+#define NATS_RECORD_LINE_END 0x40u /* CRLF lies behind the payload */
+
+struct nats_record {
+    uint32_t size; /* with ids, a multiple of 16 */
+    uint32_t id_count;
+    uint32_t flags;
+    uint64_t source, to_conn; /* connections; 0 = none */
+    uint64_t group;           /* ids[0] was picked from the queue group with this hash */
+    uint64_t tag;
+    struct ub_bytes subject, reply, headers, payload;
+    struct ub_buf *buf; /* payload and headers lie in it; NULL = in the batch itself */
+    uint64_t ids[];     /* subscriptions of the receiving loop */
+};
+
+/* Lies at the start of its block. */
+struct nats_batch {
+    struct nats_batch *next;
+    struct nats_buf *block;
+    size_t used; /* bytes of records */
+    ub_bus_refused_fn refused;
+    void *arg;
+    _Alignas(16) uint8_t records[];
+};
+
+struct nats_mailbox {
+    pthread_mutex_t lock;
+    struct nats_batch *head, *tail; /* under lock */
+    bool is_woken, is_closed;       /* under lock */
+    _Atomic size_t bytes;           /* waiting */
+};
+
+static inline size_t nats_record_size(size_t ids, size_t text)
+{
+    return (sizeof(struct nats_record) + ids * sizeof(uint64_t) + text + 15) & ~(size_t)15;
+}
+
+/* An empty batch for at least `room` bytes of records; NULL = no memory. Threads: any. */
+struct nats_batch *nats_batch_new(struct nats_server *server, size_t room);
+static inline size_t nats_batch_room(const struct nats_batch *batch)
+{
+    return batch->block->room - sizeof(*batch) - batch->used;
+}
+/* Drops the references of its records, and the batch. */
+void nats_batch_free(struct nats_batch **batch);
+
+void nats_mailbox_init(struct nats_mailbox *box);
+void nats_mailbox_fini(struct nats_mailbox *box);
+/* Hands the batch over to the loop. false: the loop has ended; the batch stays the caller's.
+ * Threads: any. */
+bool nats_mail_put(struct nats_shard *to, struct nats_batch *batch);
+/* All that waits, oldest first. The loop's thread. */
+struct nats_batch *nats_mail_take(struct nats_mailbox *box);
+void nats_mailbox_close(struct nats_mailbox *box);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "bus.h"
+#include "server.h"
+
+#define S struct nats_settings
+static const struct ub_field nats_fields[] = {
+    UB_FIELD_LISTEN(S, listen, "127.0.0.1:4250", 0, "addresses for NATS clients"),
+    UB_FIELD_CHOICE(S, auth, "enforce", "off|enforce", 0,
+                    "off: any client may do anything (to develop, on loopback only)"),
+    UB_FIELD_STRING(S, server_name, "", 0, "name shown to clients; empty = the node's"),
+    UB_FIELD_INT(S, threads, "0", 0, NATS_SHARDS_MAX, 0, "I/O loops; 0 = one a processor"),
+    UB_FIELD_SIZE(S, max_payload, "1 MiB", 1, 64 << 20, 0, "largest message with its headers"),
+    UB_FIELD_SIZE(S, max_control_line, "4096", 512, 5000, 0,
+                  "longest line of a client, without its payload"),
+    UB_FIELD_SIZE(S, max_pending, "64 MiB", 64 << 10, 1 << 30, 0,
+                  "bytes that may wait for a slow client before it is cut"),
+    UB_FIELD_INT(S, max_connections, "65536", 1, 1 << 24, 0, "connections at a time"),
+    UB_FIELD_INT(S, max_subscriptions, "262144", 0, 1 << 30, 0,
+                 "subscriptions of one connection; 0 = any number"),
+    UB_FIELD_DURATION(S, ping_interval, "2 min", 100, 86400000, 0,
+                      "a client that was silent for so long is sent a PING"),
+    UB_FIELD_INT(S, ping_max, "2", 1, 100, 0, "PINGs without an answer before a client is cut"),
+    UB_FIELD_DURATION(S, write_deadline, "10 s", 100, 3600000, 0,
+                      "a client that takes nothing for so long is cut"),
+    UB_FIELD_DURATION(S, auth_timeout, "2 s", 100, 60000, 0, "time to log in"),
+};
+#undef S
+
+static enum ub_status nats_create(const struct ub_host *host, const void *settings, void **self_out,
+                                  struct ub_err *err)
+{
+    struct nats_server *server = NULL;
+    enum ub_status status = nats_server_new(host, settings, &server, err);
+    *self_out = server;
+    return status;
+}
+
+static enum ub_status nats_bind(void *self, const struct ub_service *service, struct ub_err *err)
+{
+    struct nats_server *server = self;
+    if (server->provider_count == NATS_PROVIDERS_MAX) {
+        return ub_fail(err, UB_ELIMIT,
+                       "at most %d modules may provide ub.authz, \"%s\" is one more",
+                       NATS_PROVIDERS_MAX, service->module);
+    }
+    server->providers[server->provider_count++] =
+        (struct nats_provider){service->ops, service->self, service->module, server};
+    return UB_OK;
+}
+
+static enum ub_status nats_start(void *self, struct ub_err *err)
+{
+    return nats_server_start(self, err);
+}
+
+static void nats_ready(void *self)
+{
+    nats_server_ready(self);
+}
+
+static void nats_drain(void *self, int64_t deadline_mono_ms)
+{
+    (void)deadline_mono_ms; /* stop closes what is left */
+    nats_server_drain(self);
+}
+
+static bool nats_is_drained(void *self)
+{
+    struct nats_server *server = self;
+    return atomic_load(&server->connection_count) == 0;
+}
+
+static void nats_stop(void *self)
+{
+    nats_server_stop(self);
+}
+
+static void nats_destroy(void *self)
+{
+    struct nats_server *server = self;
+    nats_server_free(&server);
+}
+
+static void nats_posture(void *self, const struct ub_posture_sink *sink)
+{
+    const struct nats_server *server = self;
+    const struct nats_settings *settings = server->settings;
+    bool is_off = settings->auth == NATS_AUTH_OFF;
+    sink->fact(sink->ctx, "auth", is_off ? "off" : "enforce", "auth");
+    sink->fact(sink->ctx, "acl", is_off ? "off" : "on", "auth");
+    for (size_t i = 0; i < settings->listen.count; i++) {
+        const struct ub_listen *listen = &settings->listen.items[i];
+        sink->listener(sink->ctx, listen->text, listen->is_loopback, false, "listen");
+    }
+}
+
+static void nats_health(void *self, const struct ub_health_sink *sink)
+{
+    struct nats_server *server = self;
+    uint64_t in_messages = 0, out_messages = 0, in_bytes = 0, out_bytes = 0, slow = 0;
+    for (uint32_t i = 0; i < server->shard_count; i++) {
+        const struct nats_shard_counts *counts = &server->shards[i].counts;
+        in_messages += atomic_load_explicit(&counts->in_messages, memory_order_relaxed);
+        out_messages += atomic_load_explicit(&counts->out_messages, memory_order_relaxed);
+        in_bytes += atomic_load_explicit(&counts->in_bytes, memory_order_relaxed);
+        out_bytes += atomic_load_explicit(&counts->out_bytes, memory_order_relaxed);
+        slow += atomic_load_explicit(&counts->slow_consumers, memory_order_relaxed);
+    }
+    sink->number(sink->ctx, "connections", atomic_load(&server->connection_count));
+    sink->number(sink->ctx, "subscriptions", (int64_t)atomic_load(&server->sublist.count));
+    sink->number(sink->ctx, "in_messages", (int64_t)in_messages);
+    sink->number(sink->ctx, "out_messages", (int64_t)out_messages);
+    sink->number(sink->ctx, "in_bytes", (int64_t)in_bytes);
+    sink->number(sink->ctx, "out_bytes", (int64_t)out_bytes);
+    sink->number(sink->ctx, "slow_consumers", (int64_t)slow);
+}
+
+static const struct ub_module_ops nats_ops = {
+    .size = sizeof(struct ub_module_ops),
+    .create = nats_create,
+    .bind = nats_bind,
+    .start = nats_start,
+    .ready = nats_ready,
+    .drain = nats_drain,
+    .is_drained = nats_is_drained,
+    .stop = nats_stop,
+    .destroy = nats_destroy,
+    .posture = nats_posture,
+    .health = nats_health,
+};
+
+static const struct ub_provide nats_provides[] = {
+    {sizeof(struct ub_provide), UB_BUS_IFACE, UB_BUS_MAJOR, UB_BUS_MINOR, &nats_bus_ops},
+};
+
+static const struct ub_require nats_requires[] = {
+    {sizeof(struct ub_require), UB_AUTHZ_IFACE, 1, 0, UB_EVERY | UB_OPTIONAL, NULL},
+};
+
+UB_MODULE = {
+    .size = sizeof(struct ub_module),
+    .abi_major = 1,
+    .abi_minor = 0,
+    .name = "nats",
+    .version = "0.1.0",
+    .summary = "NATS protocol server: publish, subscribe, requests, live permissions",
+    .ops = &nats_ops,
+    .settings_size = sizeof(struct nats_settings),
+    UB_TABLE(fields, field, nats_fields),
+    UB_TABLE(provides, provide, nats_provides),
+    UB_TABLE(requires_, require, nats_requires),
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sodium.h>
+#include <stdio.h>
+
+#include "authz.h"
+#include "errors.h"
+#include "listener.h"
+
+static void make_nonce(struct nats_conn *conn)
+{
+    const struct ub_host *host = conn->shard->server->host;
+    uint8_t random[11];
+    host->clock->random(host, random, sizeof(random));
+    sodium_bin2base64(conn->nonce, sizeof(conn->nonce), random, sizeof(random),
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+void nats_proto_greet(struct nats_conn *conn)
+{
+    struct nats_server *server = conn->shard->server;
+    char info[1536];
+    make_nonce(conn);
+    int len = snprintf(info, sizeof(info),
+                       "INFO {%s\"client_id\":%llu,\"client_ip\":\"%s\",\"nonce\":\"%s\"} \r\n",
+                       server->info, (unsigned long long)conn->cid, conn->address, conn->nonce);
+    nats_conn_send(conn, info, (size_t)len);
+}
+
+static void connect_accept(struct nats_conn *conn)
+{
+    conn->is_connected = true;
+    if (conn->is_verbose) {
+        nats_conn_send(conn, "+OK\r\n", 5);
+    }
+}
+
+void nats_proto_connect(struct nats_conn *conn, struct ub_bytes json)
+{
+    struct nats_connect_options options;
+    if (!nats_connect_parse(json, &options)) {
+        nats_conn_fail(conn, NATS_ERR_UNKNOWN, "bad-connect", "CONNECT is not acceptable JSON");
+        return;
+    }
+    conn->is_verbose = options.is_verbose;
+    conn->is_pedantic = options.is_pedantic;
+    conn->is_echo = options.is_echo;
+    conn->has_headers = options.has_headers;
+    conn->has_no_responders = options.has_no_responders;
+    if (options.has_foreign) {
+        nats_conn_fail(conn, NATS_ERR_AUTHORIZATION, "login-refused",
+                       "CONNECT names an account or a token that only nats-server knows");
+    } else if (options.protocol < 0 || options.protocol > 1) {
+        nats_conn_fail(conn, NATS_ERR_PROTOCOL, "bad-connect", "protocol is neither 0 nor 1");
+    } else if (options.has_no_responders && !options.has_headers) {
+        nats_conn_fail(conn, NATS_ERR_NO_RESPONDERS, "bad-connect",
+                       "no_responders without headers");
+    } else if (conn->shard->server->settings->auth == NATS_AUTH_OFF) {
+        connect_accept(conn);
+    } else {
+        nats_authz_ask(conn, &options);
+    }
+    sodium_memzero(&options, sizeof(options));
+}

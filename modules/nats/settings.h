@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NATS_SETTINGS_H
+#define NATS_SETTINGS_H
+
+#include <unibus/settings.h>
+
+enum nats_auth { NATS_AUTH_OFF = 0, NATS_AUTH_ENFORCE };
+
+/* Filled by the core from the table in module.c. */
+struct nats_settings {
+    struct ub_listens listen;
+    int auth; /* enum nats_auth */
+    const char *server_name;
+    int64_t threads; /* 0 = one a processor */
+    int64_t max_payload, max_control_line, max_pending, max_connections, max_subscriptions;
+    int64_t ping_interval, ping_max, write_deadline, auth_timeout;
+};
+
+#endif
