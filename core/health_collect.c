@@ -8,25 +8,16 @@
 #include <jansson.h>
 
 struct collect {
-    json_t *top;    /* what modules state, nested by dots */
+    json_t *top;    /* what modules state to everybody, nested by dots */
     json_t *module; /* of the one that is asked */
     json_t *modules, *problems, *waiting;
     const char *name; /* of the one that is asked */
 };
 
-/* What the core says itself; a module cannot say it over. */
-static bool is_reserved(const char *name)
+/* What everybody may see of the values that modules state (posture.h). */
+static bool is_public(const char *name)
 {
-    static const char *const names[] = {"status",    "node",    "version",  "uptime_s",
-                                        "clock",     "posture", "waiting",  "modules",
-                                        "listeners", "facts",   "problems", NULL};
-    size_t len = strcspn(name, ".");
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return strcmp(name, "generation") == 0 || strncmp(name, "cluster.", 8) == 0;
 }
 
 /* Sets "a.b.c" as {"a": {"b": {"c": value}}}; takes the value. */
@@ -50,7 +41,7 @@ static void collect_value(struct collect *collect, const char *name, json_t *tak
     if (take_value == NULL) {
         return; /* a text that is not UTF-8 */
     }
-    if (!is_reserved(name)) {
+    if (is_public(name)) {
         set_nested(collect->top, name, json_incref(take_value));
     }
     json_object_set_new(collect->module, name, take_value);
@@ -207,12 +198,13 @@ static json_t *base_json(const struct health_source *source, const struct collec
     return base;
 }
 
+/* The codes alone: words may name files and keys. */
 static json_t *public_problems(const json_t *problems)
 {
-    json_t *list = json_deep_copy(problems);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        json_object_del(json_array_get(list, i), "fix");
-        json_object_del(json_array_get(list, i), "module");
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(problems); i++) {
+        json_t *code = json_object_get(json_array_get(problems, i), "code");
+        json_array_append_new(list, json_pack("{sO}", "code", code));
     }
     return list;
 }

@@ -31,6 +31,8 @@ struct ub_posture_sink {
 struct ub_health_sink {
     uint32_t size;
     void *ctx;
+    /* `generation` and names that begin with `cluster.` stand at the top of the report, for
+     * everybody; every other value is for admins, under its module. */
     void (*number)(void *ctx, const char *name, int64_t value);
     void (*text)(void *ctx, const char *name, const char *value);
     /* Something is wrong: a stable code, what, and the fix. The node answers 503 on /healthz. */

@@ -47,7 +47,7 @@ struct ub_field {
     uint32_t flags;
     size_t offset;            /* of the C field in the settings struct */
     const char *default_text; /* as an operator would write it; NULL = empty, zero or absent */
-    int64_t min, max;         /* INT, SIZE, DURATION; both 0 = any value >= 0 */
+    int64_t min, max;         /* INT, SIZE, DURATION; both 0 = any value >= 0, max 0 = none */
     const char *choices;      /* CHOICE: "a|b|c"; SERVICE: the interface, e.g. "ub.kv" */
     const char *doc;          /* one line for people */
 };

@@ -381,13 +381,13 @@ static void problems_and_waiting_are_shown(void **state)
     assert_string_equal(json_string_value(json_object_get(health, "status")), "degraded");
     const json_t *problem = json_array_get(json_object_get(health, "problems"), 0);
     assert_string_equal(json_string_value(json_object_get(problem, "code")), "E-GOOD-002");
-    assert_string_equal(json_string_value(json_object_get(problem, "what")), "disk is full");
-    assert_null(json_object_get(problem, "fix"));
+    assert_int_equal(json_object_size(problem), 1); /* words are for admins */
     const json_t *waiting = json_array_get(json_object_get(health, "waiting"), 0);
     assert_string_equal(json_string_value(waiting), "a quorum");
     json_decref(health);
     health = health_of(&node, UB_DETAIL_ADMIN, NULL, NULL);
     problem = json_array_get(json_object_get(health, "problems"), 0);
+    assert_string_equal(json_string_value(json_object_get(problem, "what")), "disk is full");
     assert_string_equal(json_string_value(json_object_get(problem, "fix")), "do something");
     assert_string_equal(json_string_value(json_object_get(problem, "module")), "good");
     json_decref(health);

@@ -12,7 +12,7 @@
 #define DAEMON     UB_BUILD_DIR "/membershipd"
 #define GOOD(text) LUA("module \"good\" { path = \"" TEST_MODULES "/good.so\", " text " }\n")
 
-static char output[16384];
+static char output[65536];
 
 static const char *output_read(void)
 {
@@ -151,6 +151,26 @@ static void faults_are_json_events_when_the_log_is(void **state)
     for (char *line = strtok(output, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         assert_int_equal(line[0], '{');
     }
+}
+
+static void explain_prints_the_tables(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN("explain", "posture.require"), 0);
+    assert_string_equal(output_read(), "posture: what the node must at least be\n"
+                                       "  require                refuse to start in anything "
+                                       "weaker\n"
+                                       "                         choice, dev enforce cluster; "
+                                       "default enforce; a change needs a restart\n");
+    assert_int_equal(RUN("explain", "--json"), 0);
+    json_t *blocks = json_loads(output_read(), 0, NULL);
+    assert_true(json_array_size(blocks) >= 3); /* the core's, and modules that are built */
+    json_decref(blocks);
+    assert_int_equal(RUN("explain", "posture.requires"), 1);
+    assert_string_equal(output_read(), "posture has no setting \"requires\" (membershipd explain "
+                                       "posture lists them)\n");
+    assert_int_equal(RUN("explain", "no-such-module"), 1);
+    assert_non_null(strstr(output_read(), "there is no file"));
 }
 
 int main(void)
