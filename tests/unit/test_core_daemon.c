@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include <jansson.h>
+
 #define DAEMON     UB_BUILD_DIR "/membershipd"
 #define GOOD(text) LUA("module \"good\" { path = \"" TEST_MODULES "/good.so\", " text " }\n")
 
@@ -181,6 +183,7 @@ int main(void)
         FOLDER_TEST(sigterm_stops_in_good_order),
         FOLDER_TEST(second_signal_does_not_wait),
         FOLDER_TEST(faults_are_json_events_when_the_log_is),
+        FOLDER_TEST(explain_prints_the_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
