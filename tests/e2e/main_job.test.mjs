@@ -68,7 +68,7 @@ describe('a sealed room', () => {
     await until(() => bobHears.length === 1 && carolHears.length === 1, 'both hear');
 
     const { applied } = await room.remove(bob.accountPk);
-    assert.equal(applied.connections_changed, 1);
+    assert.equal(applied.connections_changed, 3); // his rights, and everybody's epoch
     room.publish(aliceBus, 'chat', { content: 'after' });
     room.publish(aliceBus, 'work', { content: 'after' });
     await settled(aliceBus);
