@@ -74,10 +74,10 @@ static void checks_in_order(void **state)
         rig->signing.is_bad = true; /* the clock comes first */
         rig_call(rig, 0, "GET", "/v1/rooms", NULL);
         is_refused(rig, 401, "clock-skew");
-        assert_int_equal(
-            json_integer_value(json_object_get(rig->answer.json, "skew_seconds")), wrong[i]);
-        assert_int_equal(
-            json_integer_value(json_object_get(rig->answer.json, "server_time_ms")), NOW_MS);
+        assert_int_equal(json_integer_value(json_object_get(rig->answer.json, "skew_seconds")),
+                         wrong[i]);
+        assert_int_equal(json_integer_value(json_object_get(rig->answer.json, "server_time_ms")),
+                         NOW_MS);
     }
     rig->signing.clock_off_s = -60;
     assert_int_equal(rig_call(rig, 0, "GET", "/v1/rooms", NULL), 200);
@@ -197,10 +197,9 @@ static void write_epoch(struct rig *rig, const char *epoch)
     struct ub_err err = UB_ERR_INIT;
     struct ub_kv_bucket *bucket = NULL;
     const struct ub_kv_bucket_options options = {.size = sizeof options, .ttl_ms = 300000};
-    assert_int_equal(
-        rig->kv_ops.bucket_open(rig->kv.self, "nonces", &options, &bucket, &err), UB_OK);
-    struct ub_kv_write write = {bucket, UB_KV_PUT, {.count = 1},
-                                {(const uint8_t *)epoch, 32}, 0};
+    assert_int_equal(rig->kv_ops.bucket_open(rig->kv.self, "nonces", &options, &bucket, &err),
+                     UB_OK);
+    struct ub_kv_write write = {bucket, UB_KV_PUT, {.count = 1}, {(const uint8_t *)epoch, 32}, 0};
     write.key.segments[0] = (struct ub_bytes){(const uint8_t *)"epoch", 5};
     assert_int_equal(rig->kv_ops.write(bucket, &write, NULL, &err), UB_OK);
     rig->kv_ops.bucket_close(rig->kv.self, &bucket);
@@ -246,7 +245,8 @@ static void refuses_without_a_store(void **state)
     rig->signing.nonce = nonce;
     enlist_signed(rig, 1);
     is_refused(rig, 503, "store-away");
-    assert_int_equal(rig_call(rig, 0, "GET", "/v1/rooms", NULL), 200); /* reads do not wait for it */
+    assert_int_equal(rig_call(rig, 0, "GET", "/v1/rooms", NULL),
+                     200); /* reads do not wait for it */
     rig->kv_ops = good;
     rig->kv_ops.batch = no_batch;
     rig->signing.nonce = nonce; /* was not used: may be tried again */

@@ -90,11 +90,11 @@ static void connects_live_devices(void **state)
     assert_int_equal(connect_as(rig, 3, false, &principal, &perms), UB_ABSTAIN);
     struct ub_cred none = {.size = sizeof none, .transport = "nats", .user = "u"};
     struct ub_reason reason = {.size = sizeof reason};
-    assert_int_equal(
-        rig_authz(rig)->connect(rig->memb.self, &none, &principal, &perms, &reason), UB_ABSTAIN);
+    assert_int_equal(rig_authz(rig)->connect(rig->memb.self, &none, &principal, &perms, &reason),
+                     UB_ABSTAIN);
     none.nkey = "UAAA";
-    assert_int_equal(
-        rig_authz(rig)->connect(rig->memb.self, &none, &principal, &perms, &reason), UB_ABSTAIN);
+    assert_int_equal(rig_authz(rig)->connect(rig->memb.self, &none, &principal, &perms, &reason),
+                     UB_ABSTAIN);
 }
 
 /* A key that signs for a device is no NATS key, even with a good signature. */
