@@ -133,8 +133,9 @@ static void exchange_log(const struct http_exchange *x)
         return;
     }
     int64_t took_us = (host->clock->mono_ns(host) - x->began_ns) / 1000;
-    ub_log(host, level, x->problem == UB_P_NONE ? "request" : "request-refused", "answered",
-           UB_TEXT("request", x->id), UB_TEXT("method", x->pub.method),
+    ub_log(host, level, x->problem == UB_P_NONE ? "request" : "request-refused",
+           x->problem == UB_P_NONE ? "answered" : "refused", UB_TEXT("request", x->id),
+           UB_TEXT("method", x->pub.method),
            UB_TEXT("route", x->route != NULL ? x->route->pub.pattern : ""),
            UB_NUMBER("status", x->status),
            UB_TEXT("code", x->problem == UB_P_NONE ? "" : http_problem_code(x->problem)),

@@ -28,7 +28,7 @@ struct http_listener {
     struct event *event;
     int fd;
     bool is_admin, is_loopback;
-    char address[96]; /* "127.0.0.1:8470" with the real port, or the path of the admin socket */
+    char address[128]; /* "127.0.0.1:8470" with the real port, or the path of the admin socket */
 };
 
 struct ub_http_server {

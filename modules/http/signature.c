@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signature.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,15 +20,8 @@ struct cursor {
     char *why;
 };
 
-static bool __attribute__((format(printf, 2, 3)))
-refuse(const struct cursor *cursor, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(cursor->why, HTTP_WHY_MAX, format, args);
-    va_end(args);
-    return false;
-}
+/* False, with the words of the refusal. */
+#define refuse(cursor, ...) (snprintf((cursor)->why, HTTP_WHY_MAX, __VA_ARGS__), false)
 
 static bool take(struct cursor *cursor, const char *text)
 {
@@ -153,7 +145,7 @@ static const char *read_word(struct cursor *cursor, const char *name, size_t *le
     }
     const char *word = take_quoted(cursor, len_out);
     if (word == NULL) {
-        refuse(cursor, "parameter \"%s\" is not a quoted text", name);
+        (void)refuse(cursor, "parameter \"%s\" is not a quoted text", name);
     }
     return word;
 }

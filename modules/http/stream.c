@@ -61,6 +61,7 @@ enum ub_status http_stream_open(const struct ub_http_request *request, ub_http_g
     if (stream == NULL) {
         return ub_fail(err, UB_ENOMEM, "no memory for an event stream");
     }
+    x->head.wants_close = true; /* what the peer sends meanwhile is thrown away */
     enum ub_status status = http_reply_begin(x, 200, headers, -1, err);
     if (status == UB_OK) {
         x->answer = HTTP_STREAMING;
