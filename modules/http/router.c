@@ -123,7 +123,7 @@ static enum ub_status route_judge(const struct http_router *router, struct http_
                        route->pub.method, route->pub.pattern, HTTP_SEGMENTS_MAX,
                        UB_HTTP_PARAMS_MAX);
     }
-    for (size_t i = 0; router->routes != NULL && i < router->count; i++) {
+    for (size_t i = 0; i < router->count; i++) {
         if (route_equals(router->routes[i], route)) {
             return ub_fail(err, UB_EEXISTS, "route %s %s is there already", route->pub.method,
                            route->pub.pattern);
@@ -148,7 +148,7 @@ enum ub_status http_router_add(struct http_router *router, const struct ub_http_
         routes = reallocarray(router->routes, router->count + 1, sizeof(struct http_route *));
         status = routes == NULL ? ub_fail(err, UB_ENOMEM, "no memory for a route") : UB_OK;
     }
-    if (status != UB_OK) {
+    if (routes == NULL) {
         route_free(&route);
         return status;
     }
