@@ -148,13 +148,11 @@ static enum ub_problem issue_ticket(struct memb *memb, const struct ub_http_sign
     return UB_P_NONE;
 }
 
-static enum ub_problem authenticate(void *arg, const struct ub_http_signed *request,
-                                    struct ub_principal *principal_out, void **ticket_out,
-                                    struct ub_http_answer *answer_out)
+static enum ub_problem check_all(struct memb *memb, const struct ub_http_signed *request,
+                                 struct ub_principal *principal_out, void **ticket_out,
+                                 struct ub_http_answer *answer_out)
 {
-    struct memb *memb = arg;
     struct signer signer;
-    *ticket_out = NULL;
     enum ub_problem problem = check_audience(memb, request->audience, answer_out);
     if (problem == UB_P_NONE) {
         problem = check_clock(memb, request, answer_out);
@@ -170,6 +168,20 @@ static enum ub_problem authenticate(void *arg, const struct ub_http_signed *requ
     }
     *principal_out = signer.principal;
     return issue_ticket(memb, request, &signer, ticket_out, answer_out);
+}
+
+static enum ub_problem authenticate(void *arg, const struct ub_http_signed *request,
+                                    struct ub_principal *principal_out, void **ticket_out,
+                                    struct ub_http_answer *answer_out)
+{
+    struct memb *memb = arg;
+    *ticket_out = NULL;
+    if (!memb_enter(memb)) {
+        return answer(answer_out, UB_P_MODULE_UNAVAILABLE, "membership is starting or stopping");
+    }
+    enum ub_problem problem = check_all(memb, request, principal_out, ticket_out, answer_out);
+    memb_leave(memb);
+    return problem;
 }
 
 /* A request that had no effect must not have one later. */
@@ -189,8 +201,9 @@ static void spend_nonce(struct memb *memb, struct memb_ticket *ticket)
 static void finish(void *arg, void **ticket)
 {
     struct memb_ticket *own = *ticket;
-    if (own != NULL && !own->is_committed) {
+    if (own != NULL && !own->is_committed && memb_enter(arg)) {
         spend_nonce(arg, own);
+        memb_leave(arg);
     }
     free(own);
     *ticket = NULL;

@@ -2,6 +2,8 @@
 #ifndef MEMB_MEMB_H
 #define MEMB_MEMB_H
 
+#include <stdatomic.h>
+
 #include <unibus/blob.h>
 #include <unibus/httpd.h>
 #include <unibus/kv.h>
@@ -45,7 +47,8 @@ struct memb {
     struct ub_kv_bucket *control, *nonce_bucket;
     bool has_store_batch; /* nonce and effect in one transaction */
     char cluster_id[33];
-    bool is_loaded;
+    atomic_bool is_open;  /* between start and stop */
+    atomic_uint visitors; /* threads of http that are inside, from memb_enter to memb_leave */
 
     struct memb_model model;
     struct memb_generation generation;
@@ -69,6 +72,11 @@ static inline int64_t memb_mono_ms(const struct memb *memb)
 {
     return memb->host->clock->mono_ns(memb->host) / 1000000;
 }
+
+/* Around everything that threads of http do with the store: stop waits for them. false = not
+ * started, or stopping. */
+bool memb_enter(struct memb *memb);
+void memb_leave(struct memb *memb);
 
 /* What is in memory can no longer be trusted to be what is in the store: stop the node, so that it
  * loads anew. */

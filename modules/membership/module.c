@@ -2,6 +2,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "authn.h"
 #include "chores.h"
@@ -17,6 +18,8 @@
 #define NONCE_TTL_LONG_MS 720000
 #define SKEW_OF_SHORT_TTL 90000
 #define REQUEST_LIFE_MS   120000
+
+#define STOP_WAIT_MS 2000
 
 static const struct ub_field fields[] = {
     UB_FIELD_SERVICE(struct memb_settings, kv, "ub.kv", 0, "the store of identities and rooms"),
@@ -44,6 +47,21 @@ static const struct ub_field fields[] = {
 void memb_fail(struct memb *memb, const char *why)
 {
     memb->host->node->fail(memb->host, "E-MEMB-DIVERGED", why);
+}
+
+bool memb_enter(struct memb *memb)
+{
+    atomic_fetch_add(&memb->visitors, 1);
+    if (atomic_load(&memb->is_open)) {
+        return true;
+    }
+    memb_leave(memb);
+    return false;
+}
+
+void memb_leave(struct memb *memb)
+{
+    atomic_fetch_sub(&memb->visitors, 1);
 }
 
 static void destroy(void *self)
@@ -184,7 +202,6 @@ static enum ub_status load(struct memb *memb, struct ub_err *err)
         status = memb->kv->revision(memb->control, &revision, err);
     }
     memb->generation.newest = revision;
-    memb->is_loaded = status == UB_OK;
     return status;
 }
 
@@ -215,24 +232,38 @@ static enum ub_status start(void *self, struct ub_err *err)
         close_buckets(memb);
         return status;
     }
+    atomic_store(&memb->is_open, true);
     ub_log(memb->host, UB_LOG_INFO, "loaded", "identities and rooms are loaded",
            UB_NUMBER("identities", memb->model.identities_len),
            UB_NUMBER("rooms", memb->model.rooms_len), UB_TEXT("cluster", memb->cluster_id));
     return UB_OK;
 }
 
+static bool is_drained(void *self)
+{
+    return atomic_load(&((struct memb *)self)->visitors) == 0;
+}
+
+/* http stops after us, so a request may still be inside. One that does not leave keeps the buckets:
+ * the store closes them when it stops. */
 static void stop(void *self)
 {
     struct memb *memb = self;
+    const struct timespec pause = {0, 1000000};
     memb_chores_stop(memb);
-    memb->is_loaded = false;
-    close_buckets(memb);
+    atomic_store(&memb->is_open, false);
+    for (int i = 0; i < STOP_WAIT_MS && !is_drained(memb); i++) {
+        nanosleep(&pause, NULL);
+    }
+    if (is_drained(memb)) {
+        close_buckets(memb);
+    }
 }
 
 static void health(void *self, const struct ub_health_sink *sink)
 {
     struct memb *memb = self;
-    if (!memb->is_loaded) {
+    if (!atomic_load(&memb->is_open)) {
         return;
     }
     memb_model_read(&memb->model);
@@ -257,6 +288,7 @@ static const struct ub_module_ops ops = {
     .create = create,
     .bind = bind,
     .start = start,
+    .is_drained = is_drained,
     .stop = stop,
     .destroy = destroy,
     .health = health,

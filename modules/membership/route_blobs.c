@@ -246,6 +246,16 @@ struct download {
     enum memb_range range;
 };
 
+static bool may_go_on(const struct download *download)
+{
+    const struct memb_identity *identity = download->call->identity;
+    struct memb_model *model = &download->call->memb->model;
+    memb_model_read(model);
+    bool is_enabled = memb_identity_is_enabled(identity);
+    memb_model_unlock(model);
+    return is_enabled && memb_room_role(download->room, identity->account_pk) != UBR_ROLE_NONE;
+}
+
 /* A removal cuts a download that is under way, like a connection. */
 static void send_bytes(struct download *download)
 {
@@ -260,8 +270,7 @@ static void send_bytes(struct download *download)
         size_t len = 0;
         status = memb->blob->read(download->reader, at, chunk, left < CHUNK ? (size_t)left : CHUNK,
                                   &len, &err);
-        if (status != UB_OK || len == 0 ||
-            memb_room_role(download->room, download->call->identity->account_pk) == UBR_ROLE_NONE) {
+        if (status != UB_OK || len == 0 || !may_go_on(download)) {
             break;
         }
         status = memb->httpd->write(request, (struct ub_bytes){chunk, len}, &err);

@@ -228,6 +228,8 @@ static void list_identities(struct memb_call *call)
     }
     if (memb_query_text(call, "handle", handle, sizeof handle)) {
         list_by_handle(call, handle);
+    } else if (strstr(call->request->raw_query, "handle=") != NULL) {
+        list_by_handle(call, ""); /* nobody has a handle that long or with such characters */
     } else if (memb_query_number(call, "limit", 50, 1, 500, &limit) &&
                memb_query_number(call, "cursor", 0, 0, UINT32_MAX, &cursor)) {
         list_page(call, (size_t)cursor, (size_t)limit);

@@ -39,9 +39,13 @@ static bool find_caller(struct memb_call *call)
     return is_live;
 }
 
+/* Strangers must not keep workers waiting. */
 static bool is_new_enough(struct memb_call *call)
 {
     int64_t wanted;
+    if (call->role == UB_ROLE_NONE) {
+        return true;
+    }
     if (!memb_query_number(call, "min_generation", 0, 0, (1LL << 53) - 1, &wanted)) {
         return false;
     }
@@ -52,18 +56,26 @@ static bool is_new_enough(struct memb_call *call)
     return true;
 }
 
+static void handle(const struct bound_route *bound, struct memb_call *call)
+{
+    if (!find_caller(call)) {
+        memb_problem(call, UB_P_UNAUTHENTICATED, "unknown key or bad signature");
+    } else if (is_new_enough(call) && memb_idem_begin(call)) {
+        bound->route->handler(call);
+        memb_idem_end(call);
+    }
+}
+
 static void on_request(void *arg, const struct ub_http_request *request)
 {
     const struct bound_route *bound = arg;
     struct memb_call call = {.memb = bound->memb, .request = request, .ticket = request->ticket};
-    if (!call.memb->is_loaded) {
-        memb_problem(&call, UB_P_MODULE_UNAVAILABLE, "membership is not ready yet");
-    } else if (!find_caller(&call)) {
-        memb_problem(&call, UB_P_UNAUTHENTICATED, "unknown key or bad signature");
-    } else if (is_new_enough(&call) && memb_idem_begin(&call)) {
-        bound->route->handler(&call);
-        memb_idem_end(&call);
+    if (!memb_enter(call.memb)) {
+        memb_problem(&call, UB_P_MODULE_UNAVAILABLE, "membership is starting or stopping");
+        return;
     }
+    handle(bound, &call);
+    memb_leave(call.memb);
 }
 
 static enum ub_status register_table(struct memb *memb, const struct memb_route_table *table,
