@@ -35,6 +35,7 @@ static void reply_text(struct memb_call *call, int status, const char *body, con
         headers[count++] = (struct ub_http_header){"Location", location};
     }
     struct ub_bytes bytes = {(const uint8_t *)body, body != NULL ? strlen(body) : 0};
+    memb_idem_end(call);
     call->memb->httpd->reply(call->request, status, headers, bytes);
 }
 
@@ -58,6 +59,7 @@ void memb_reply(struct memb_call *call, int status, json_t *take_body, const cha
 void memb_problem_with(struct memb_call *call, enum ub_problem problem, const char *members,
                        const char *detail)
 {
+    memb_idem_end(call);
     call->memb->httpd->problem(call->request, problem, members, detail);
 }
 

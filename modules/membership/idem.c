@@ -53,6 +53,7 @@ static bool claim(struct memb_call *call)
 void memb_idem_end(struct memb_call *call)
 {
     if (call->has_idem) {
+        call->has_idem = false;
         pthread_mutex_lock(&call->memb->idem_lock);
         memb_map_remove(call->memb->idem_running, call->idem_key);
         pthread_mutex_unlock(&call->memb->idem_lock);
@@ -84,6 +85,7 @@ static void replay(struct memb_call *call, const struct memb_idem *idem, int64_t
         headers[count] = (struct ub_http_header){"Location", location};
     }
     struct ub_bytes bytes = {(const uint8_t *)text, text != NULL ? strlen(text) : 0};
+    memb_idem_end(call);
     call->memb->httpd->reply(call->request, idem->status, headers, bytes);
     free(text);
     json_decref(body);
@@ -139,9 +141,7 @@ bool memb_idem_begin(struct memb_call *call)
     }
     call->has_idem = true;
     if (!is_first(call)) {
-        memb_idem_end(call);
-        call->has_idem = false;
-        return false;
+        return false; /* answered, and the answer ended it */
     }
     return true;
 }

@@ -13,7 +13,7 @@
 
 /* Before the handler: false = answered (a repeat, another request, or one under way). */
 bool memb_idem_begin(struct memb_call *call);
-/* After the handler. */
+/* Before the answer goes: whoever has it may repeat the request at once. */
 void memb_idem_end(struct memb_call *call);
 
 /* Adds the answer to the transaction; *stored_out (free it after the commit) holds its bytes. */
