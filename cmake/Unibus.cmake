@@ -22,7 +22,7 @@ endif()
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-fvisibility=hidden -fno-common -Wall -Wextra -Wconversion -Wshadow
   -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wvla
-  -Wno-format-truncation) # messages are cut to their buffers on purpose
+  $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>) # messages are cut to their buffers on purpose
 if(UNIBUS_WERROR)
   add_compile_options(-Werror)
 endif()
