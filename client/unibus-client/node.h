@@ -21,6 +21,9 @@ struct unibus_node_options {
     const char *server;       /* "http://127.0.0.1:8470" */
     const char *admin_socket; /* path; then nothing is signed. NULL: server is used */
     long timeout_ms;          /* for connecting and for an answer without body; 0 = 10 s */
+    /* Told when something was mended on the way ("your clock is 412 s behind"); may be NULL. */
+    void (*notice)(void *arg, const char *text);
+    void *notice_arg;
 };
 
 enum unibus_status unibus_node_open(const struct unibus_node_options *options,
