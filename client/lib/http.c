@@ -25,12 +25,20 @@ struct exchange {
     char if_match[96];
     char *answer;
     size_t answer_len, answer_room;
-    long status; /* known once the header has been read */
-    bool is_full;
+    CURL *curl;
+    char fault[CURL_ERROR_SIZE];
 };
 
-/* ---- what is sent ------------------------------------------------------------------------------ */
+static bool add_line(struct exchange *exchange, const char *line)
+{
+    struct curl_slist *more = curl_slist_append(exchange->headers, line);
+    if (more != NULL) {
+        exchange->headers = more;
+    }
+    return more != NULL;
+}
 
+/* value NULL = the header is not sent. */
 static bool add_header(struct exchange *exchange, const char *name, const char *value)
 {
     char *line = NULL;
@@ -40,13 +48,9 @@ static bool add_header(struct exchange *exchange, const char *name, const char *
     if (asprintf(&line, "%s: %s", name, value) < 0) {
         return false;
     }
-    struct curl_slist *more = curl_slist_append(exchange->headers, line);
+    bool added = add_line(exchange, line);
     free(line);
-    if (more == NULL) {
-        return false;
-    }
-    exchange->headers = more;
-    return true;
+    return added;
 }
 
 static void format_digest(struct exchange *exchange, const uint8_t hash[crypto_hash_sha512_BYTES])
@@ -135,15 +139,16 @@ static bool add_headers(struct unibus_node *node, struct exchange *exchange, con
     if (request->if_match != NULL) {
         snprintf(exchange->if_match, sizeof(exchange->if_match), "\"%s\"", request->if_match);
     }
-    return add_header(exchange, "Content-Type", type) &&
+    /* Without a body no type may go out, and curl would add one. */
+    return add_line(exchange, "Expect:") &&
+           (type != NULL || add_line(exchange, "Content-Type:")) &&
+           add_header(exchange, "Content-Type", type) &&
            add_header(exchange, "Content-Digest", digest) &&
            add_header(exchange, "If-Match", request->if_match != NULL ? exchange->if_match : NULL) &&
            add_header(exchange, "Idempotency-Key", request->idempotency_key) &&
            add_header(exchange, "Accept", "application/json") &&
            (audience == NULL || add_signature(node, exchange, audience, type, digest));
 }
-
-/* ---- what is received -------------------------------------------------------------------------- */
 
 static void take_etag(struct unibus_reply *reply, const char *value, size_t len)
 {
@@ -197,25 +202,19 @@ static size_t keep_answer(struct exchange *exchange, const char *bytes, size_t l
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
     struct exchange *exchange = arg;
-    if (exchange->status == 200 && exchange->request->download != NULL) {
+    long status = 0;
+    curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200 && exchange->request->download != NULL) {
         return fwrite(bytes, 1, size * count, exchange->request->download);
     }
     return keep_answer(exchange, bytes, size * count);
 }
 
-struct transfer {
-    CURL *curl;
-    struct exchange *exchange;
-};
-
 static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                        curl_off_t up)
 {
-    struct transfer *transfer = arg;
-    struct exchange *exchange = transfer->exchange;
-    const struct unibus_request *request = exchange->request;
+    const struct unibus_request *request = ((struct exchange *)arg)->request;
     (void)up_total;
-    curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &exchange->status);
     if (request->progress != NULL && request->upload != NULL) {
         request->progress(request->progress_arg, up, request->upload_bytes);
     } else if (request->progress != NULL && request->download != NULL) {
@@ -223,8 +222,6 @@ static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_o
     }
     return 0;
 }
-
-/* ---- the exchange ------------------------------------------------------------------------------ */
 
 static void set_body(CURL *curl, const struct exchange *exchange)
 {
@@ -234,35 +231,39 @@ static void set_body(CURL *curl, const struct exchange *exchange)
         curl_easy_setopt(curl, CURLOPT_READDATA, request->upload);
         curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->upload_bytes);
     } else if (exchange->body != NULL) {
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, exchange->body);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(exchange->body));
-    } else if (strcmp(request->method, "POST") == 0) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, exchange->body);
+    } else if (strcmp(request->method, "GET") != 0) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
     }
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
-static bool set_options(struct unibus_node *node, struct transfer *transfer, char *url)
+static void set_times(const struct unibus_node *node, const struct unibus_request *request)
 {
-    CURL *curl = transfer->curl;
-    struct exchange *exchange = transfer->exchange;
-    const struct unibus_request *request = exchange->request;
+    curl_easy_setopt(node->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(node->curl, CURLOPT_CONNECTTIMEOUT_MS, node->timeout_ms);
+    if (request->upload == NULL && request->download == NULL) {
+        curl_easy_setopt(node->curl, CURLOPT_TIMEOUT_MS, node->timeout_ms);
+    } else {
+        curl_easy_setopt(node->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(node->curl, CURLOPT_LOW_SPEED_TIME, 30L);
+    }
+}
+
+/* Paths go out as they were signed, redirections and proxies are not for signed requests. */
+static void set_options(const struct unibus_node *node, struct exchange *exchange, const char *url)
+{
+    CURL *curl = node->curl;
     curl_easy_reset(curl);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, node->timeout_ms);
-    if (request->upload == NULL && request->download == NULL) {
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, node->timeout_ms);
-    } else {
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, 30L);
-    }
     curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, node->admin_socket);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, exchange->fault);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, exchange->headers);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
@@ -270,16 +271,70 @@ static bool set_options(struct unibus_node *node, struct transfer *transfer, cha
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
+    set_times(node, exchange->request);
     set_body(curl, exchange);
-    return true;
 }
 
-static bool make_url(const struct unibus_node *node, const struct unibus_request *request,
-                     char **url_out)
+static char *make_url(const struct unibus_node *node, const struct unibus_request *request)
 {
     const char *base = node->admin_socket != NULL ? "http://admin" : node->server;
     bool has_query = request->query != NULL;
-    return asprintf(url_out, "%s%s%s%s", base, request->path, has_query ? "?" : "",
-                    has_query ? request->query : "") >= 0;
+    char *url = NULL;
+    int len = asprintf(&url, "%s%s%s%s", base, request->path, has_query ? "?" : "",
+                       has_query ? request->query : "");
+    return len < 0 ? NULL : url;
+}
+
+static enum unibus_status no_answer(const struct unibus_node *node, const struct exchange *exchange,
+                                    CURLcode code, struct unibus_err *err)
+{
+    const char *where = node->admin_socket != NULL ? node->admin_socket : node->server;
+    const char *why = exchange->fault[0] != '\0' ? exchange->fault : curl_easy_strerror(code);
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        return unibus_fail(err, UNIBUS_TIMEOUT, "%s did not answer in time: %s", where, why);
+    }
+    if (code == CURLE_WRITE_ERROR) {
+        return unibus_fail(err, UNIBUS_FAILED, "cannot keep the answer of %s: %s", where, why);
+    }
+    unibus_fail(err, UNIBUS_UNREACHABLE, "%s cannot be reached: %s", where, why);
+    return unibus_fix(err, "is the node running, and is the address right? (%s)",
+                      node->admin_socket != NULL ? "--admin-socket" : "--server");
+}
+
+static void parse_answer(const struct exchange *exchange)
+{
+    if (exchange->answer_len > 0) {
+        exchange->reply->json =
+            json_loadb(exchange->answer, exchange->answer_len,
+                       JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+    }
+}
+
+enum unibus_status http_exchange(struct unibus_node *node, const struct unibus_request *request,
+                                 const char *audience, struct unibus_reply *reply_out,
+                                 struct unibus_err *err)
+{
+    struct exchange exchange = {.request = request, .reply = reply_out, .curl = node->curl};
+    memset(reply_out, 0, sizeof(*reply_out));
+    enum unibus_status status = UNIBUS_OK;
+    char *url = make_url(node, request);
+    if (url == NULL || !prepare_body(&exchange) || !add_headers(node, &exchange, audience)) {
+        status = unibus_fail(err, UNIBUS_FAILED, "cannot prepare %s %s", request->method,
+                             request->path);
+    } else {
+        set_options(node, &exchange, url);
+        CURLcode code = curl_easy_perform(node->curl);
+        curl_easy_getinfo(node->curl, CURLINFO_RESPONSE_CODE, &reply_out->http_status);
+        if (code != CURLE_OK) {
+            status = no_answer(node, &exchange, code, err);
+        } else {
+            parse_answer(&exchange);
+        }
+    }
+    curl_slist_free_all(exchange.headers);
+    free(exchange.body);
+    free(exchange.answer);
+    free(url);
+    return status;
 }

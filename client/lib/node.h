@@ -2,6 +2,8 @@
 #ifndef UNIBUS_CLIENT_LIB_NODE_H
 #define UNIBUS_CLIENT_LIB_NODE_H
 
+#include <stdbool.h>
+
 #include <curl/curl.h>
 
 #include <unibus-client/node.h>
@@ -12,7 +14,8 @@ struct unibus_node {
     char *server, *admin_socket;
     long timeout_ms;
     void (*notice)(void *arg, const char *text);
-    void *notice_arg;
+    void (*first_contact)(void *arg, const char *cluster_id);
+    void *arg;
     bool is_signing;
     struct ubr_sign_key sign;
     char *pinned_cluster;

@@ -37,6 +37,10 @@ enum unibus_status unibus_fail(struct unibus_err *err, enum unibus_status status
 enum unibus_status unibus_fail_code(struct unibus_err *err, enum unibus_status status,
                                     const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* A refusal by the protocol: code is an enum ubr_error; its meaning follows what was being done
+ * ("cannot open the box of epoch 3: sealed box does not open"), and the fix is that of codes.h. */
+enum unibus_status unibus_fail_ubr(struct unibus_err *err, enum unibus_status status, int code,
+                                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Adds what to do next; returns the status that err holds. */
 enum unibus_status unibus_fix(struct unibus_err *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

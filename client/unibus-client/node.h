@@ -23,7 +23,9 @@ struct unibus_node_options {
     long timeout_ms;          /* for connecting and for an answer without body; 0 = 10 s */
     /* Told when something was mended on the way ("your clock is 412 s behind"); may be NULL. */
     void (*notice)(void *arg, const char *text);
-    void *notice_arg;
+    /* Told the cluster id when the first answer names it and none is pinned; may be NULL. */
+    void (*first_contact)(void *arg, const char *cluster_id);
+    void *arg;
 };
 
 enum unibus_status unibus_node_open(const struct unibus_node_options *options,
@@ -32,6 +34,9 @@ void unibus_node_close(struct unibus_node **node);
 
 /* Who signs: the device's sign key. Copied; wiped by close. */
 void unibus_node_sign_as(struct unibus_node *node, const struct ubr_sign_key *sign);
+
+/* The address, without final slash; "" when only the admin socket is used. */
+const char *unibus_node_server(const struct unibus_node *node);
 
 /* What /v1/info said; fetched on first use. Strings live as long as the node. */
 struct unibus_node_info {
