@@ -265,7 +265,8 @@ static enum unibus_status check_identity(const json_t *identity, const char *who
                    (!is_id(who) || strcmp(id, who) == 0)
                ? UNIBUS_OK
                : unibus_fail(err, UNIBUS_UNVERIFIED,
-                             "the node gives another key for \"%s\" than its fingerprint says", who);
+                             "the node gives another key for \"%s\" than its fingerprint says",
+                             who);
 }
 
 enum unibus_status unibus_client_look_up(struct unibus_client *client, const char *who,

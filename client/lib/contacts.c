@@ -22,8 +22,7 @@ void contacts_fini(struct contacts *contacts)
     memset(contacts, 0, sizeof(*contacts));
 }
 
-static struct contact *contact_new(struct contacts *contacts,
-                                   const uint8_t account_pk[UBR_KEY_LEN])
+static struct contact *contact_new(struct contacts *contacts, const uint8_t account_pk[UBR_KEY_LEN])
 {
     struct contact **more =
         reallocarray(contacts->items, contacts->count + 1, sizeof(*contacts->items));

@@ -55,8 +55,8 @@ static bool add_header(struct exchange *exchange, const char *name, const char *
 
 static void format_digest(struct exchange *exchange, const uint8_t hash[crypto_hash_sha512_BYTES])
 {
-    char base64[sodium_base64_ENCODED_LEN(crypto_hash_sha512_BYTES,
-                                          sodium_base64_VARIANT_ORIGINAL)];
+    char
+        base64[sodium_base64_ENCODED_LEN(crypto_hash_sha512_BYTES, sodium_base64_VARIANT_ORIGINAL)];
     sodium_bin2base64(base64, sizeof(base64), hash, crypto_hash_sha512_BYTES,
                       sodium_base64_VARIANT_ORIGINAL);
     snprintf(exchange->digest, sizeof(exchange->digest), "sha-512=:%s:", base64);
@@ -132,7 +132,7 @@ static bool add_signature(struct unibus_node *node, struct exchange *exchange, c
 static bool add_headers(struct unibus_node *node, struct exchange *exchange, const char *audience)
 {
     const struct unibus_request *request = exchange->request;
-    const char *type = request->upload != NULL ? "application/octet-stream"
+    const char *type = request->upload != NULL  ? "application/octet-stream"
                        : exchange->body != NULL ? "application/json"
                                                 : NULL;
     const char *digest = exchange->digest[0] != '\0' ? exchange->digest : NULL;
@@ -140,11 +140,11 @@ static bool add_headers(struct unibus_node *node, struct exchange *exchange, con
         snprintf(exchange->if_match, sizeof(exchange->if_match), "\"%s\"", request->if_match);
     }
     /* Without a body no type may go out, and curl would add one. */
-    return add_line(exchange, "Expect:") &&
-           (type != NULL || add_line(exchange, "Content-Type:")) &&
+    return add_line(exchange, "Expect:") && (type != NULL || add_line(exchange, "Content-Type:")) &&
            add_header(exchange, "Content-Type", type) &&
            add_header(exchange, "Content-Digest", digest) &&
-           add_header(exchange, "If-Match", request->if_match != NULL ? exchange->if_match : NULL) &&
+           add_header(exchange, "If-Match",
+                      request->if_match != NULL ? exchange->if_match : NULL) &&
            add_header(exchange, "Idempotency-Key", request->idempotency_key) &&
            add_header(exchange, "Accept", "application/json") &&
            (audience == NULL || add_signature(node, exchange, audience, type, digest));
@@ -305,9 +305,8 @@ static enum unibus_status no_answer(const struct unibus_node *node, const struct
 static void parse_answer(const struct exchange *exchange)
 {
     if (exchange->answer_len > 0) {
-        exchange->reply->json =
-            json_loadb(exchange->answer, exchange->answer_len,
-                       JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+        exchange->reply->json = json_loadb(exchange->answer, exchange->answer_len,
+                                           JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
     }
 }
 
@@ -320,8 +319,8 @@ enum unibus_status http_exchange(struct unibus_node *node, const struct unibus_r
     enum unibus_status status = UNIBUS_OK;
     char *url = make_url(node, request);
     if (url == NULL || !prepare_body(&exchange) || !add_headers(node, &exchange, audience)) {
-        status = unibus_fail(err, UNIBUS_FAILED, "cannot prepare %s %s", request->method,
-                             request->path);
+        status =
+            unibus_fail(err, UNIBUS_FAILED, "cannot prepare %s %s", request->method, request->path);
     } else {
         set_options(node, &exchange, url);
         CURLcode code = curl_easy_perform(node->curl);

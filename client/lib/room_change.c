@@ -51,8 +51,7 @@ static enum unibus_status decide_first(struct room_draft *draft, void *arg, stru
 {
     const struct first *first = arg;
     struct ubr_entry entry;
-    const struct contact *self =
-        contacts_find(draft->room->client, draft->identity->account_pk);
+    const struct contact *self = contacts_find(draft->room->client, draft->identity->account_pk);
     draft_begin(draft, UBR_ENTRY_CREATE, &entry);
     entry.suite = UBR_SUITE_1;
     randombytes_buf(entry.random, sizeof(entry.random));
@@ -63,9 +62,8 @@ static enum unibus_status decide_first(struct room_draft *draft, void *arg, stru
     entry.name = ubr_bytes_of_text(first->room->name);
     memcpy(entry.device_head, ubr_chain_head(&self->chain), UBR_HASH_LEN);
     enum unibus_status status = draft_add(draft, &entry, err);
-    return status != UNIBUS_OK || first->room->is_plain
-               ? status
-               : draft_epoch(draft, UBR_CAUSE_FIRST, err);
+    return status != UNIBUS_OK || first->room->is_plain ? status
+                                                        : draft_epoch(draft, UBR_CAUSE_FIRST, err);
 }
 
 enum unibus_status unibus_room_create(struct unibus_client *client,
@@ -284,8 +282,7 @@ static const struct contact *next_moved_on(struct room_draft *draft)
     enum ubr_role role = unibus_room_role(draft->room);
     struct ubr_member member;
     for (size_t cursor = 0; ubr_log_member_next(draft->room->log, &cursor, &member);) {
-        bool is_self =
-            memcmp(member.account_pk, draft->identity->account_pk, UBR_KEY_LEN) == 0;
+        bool is_self = memcmp(member.account_pk, draft->identity->account_pk, UBR_KEY_LEN) == 0;
         const struct contact *contact =
             is_self || role >= UBR_ROLE_ADMIN ? moved_on(draft->room, &member) : NULL;
         if (contact != NULL) {
@@ -318,11 +315,12 @@ static enum unibus_status decide_rotate(struct room_draft *draft, void *arg, str
     if (*only_if_stale && !state->is_stale) {
         return UNIBUS_OK;
     }
+    bool was_stale = state->is_stale;
     enum unibus_status status = add_devices(draft, err);
-    return status == UNIBUS_OK ? draft_epoch(draft, state->is_stale ? UBR_CAUSE_MEMBER_REMOVED
-                                                                    : UBR_CAUSE_MANUAL,
-                                             err)
-                               : status;
+    enum ubr_cause cause = was_stale         ? UBR_CAUSE_MEMBER_REMOVED
+                           : state->is_stale ? UBR_CAUSE_DEVICE_REVOKED
+                                             : UBR_CAUSE_MANUAL;
+    return status == UNIBUS_OK ? draft_epoch(draft, cause, err) : status;
 }
 
 /* Chains are read anew, so that a revocation reaches the room. */

@@ -121,7 +121,8 @@ static void edit_pin(struct unibus_room *room)
     json_object_set_new(fresh, "seq", json_integer((json_int_t)state->entries - 1));
     wire_put_hex(fresh, "hash", ubr_bytes_of(state->head, UBR_HASH_LEN));
     json_object_set_new(room->doc, "pin", fresh);
-    json_object_set_new(room->doc, "name", json_stringn((const char *)state->name, state->name_len));
+    json_object_set_new(room->doc, "name",
+                        json_stringn((const char *)state->name, state->name_len));
 }
 
 /* When this client first verified the entry of the epoch now in force (6.5): rotation goes by our
@@ -229,6 +230,7 @@ enum unibus_status room_load(struct unibus_room *room, struct unibus_err *err)
     load_entries(room);
     load_windows(room);
     room_take_secrets(room);
-    return room->log != NULL && room->windows != NULL ? UNIBUS_OK
-                                                      : unibus_fail(err, UNIBUS_FAILED, "no memory");
+    return room->log != NULL && room->windows != NULL
+               ? UNIBUS_OK
+               : unibus_fail(err, UNIBUS_FAILED, "no memory");
 }

@@ -20,8 +20,7 @@ static enum unibus_status need_records(struct unibus_room *room, const struct ub
 
 static void note_epoch(struct unibus_room *room, uint32_t epoch, bool is_new)
 {
-    uint64_t *more =
-        reallocarray(room->verified_mono_ms, epoch, sizeof(*room->verified_mono_ms));
+    uint64_t *more = reallocarray(room->verified_mono_ms, epoch, sizeof(*room->verified_mono_ms));
     if (more == NULL) {
         return;
     }
@@ -57,9 +56,9 @@ enum unibus_status room_take_entry(struct unibus_room *room, struct ubr_bytes bo
     struct ubr_entry entry;
     if (ubr_entry_parse(body, &entry) == UBR_OK) {
         bool is_other = memcmp(entry.room_id, room->id, UBR_ROOM_ID_LEN) != 0;
-        enum unibus_status status = is_other ? unibus_fail_ubr(err, UNIBUS_UNVERIFIED,
-                                                               UBR_E_ROOM_ID, "entry %" PRIu32, seq)
-                                             : need_records(room, &entry, err);
+        enum unibus_status status =
+            is_other ? unibus_fail_ubr(err, UNIBUS_UNVERIFIED, UBR_E_ROOM_ID, "entry %" PRIu32, seq)
+                     : need_records(room, &entry, err);
         if (status != UNIBUS_OK) {
             return status;
         }
@@ -124,8 +123,8 @@ static enum unibus_status get_page(struct unibus_room *room, uint32_t from, json
                                "the node's log ends before entry %" PRIu32, from);
     }
     if (status == UNIBUS_NOT_FOUND) {
-        unibus_fail_code(err, status, "not-found",
-                         "the node has no room %s, or you are not in it", room->id_text);
+        unibus_fail_code(err, status, "not-found", "the node has no room %s, or you are not in it",
+                         room->id_text);
         unibus_fix(err, "a room admin adds you with `unibus room add`");
     }
     return status;

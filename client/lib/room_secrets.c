@@ -244,10 +244,11 @@ static enum unibus_status ask(struct unibus_room *room, uint32_t epoch, struct u
         unibus_client_notice(room->client, "the room seals to an older box key of this device");
     }
     enum unibus_status status = call_box(room, "POST", epoch, ":request", err);
-    unibus_client_notice(room->client,
-                         "there is no key of epoch %" PRIu32
-                         " for this device yet: asked for it; a member's client that listens sends it",
-                         epoch);
+    unibus_client_notice(
+        room->client,
+        "there is no key of epoch %" PRIu32
+        " for this device yet: asked for it; a member's client that listens sends it",
+        epoch);
     return status == UNIBUS_UNREACHABLE || status == UNIBUS_TIMEOUT ? status : UNIBUS_OK;
 }
 

@@ -47,9 +47,8 @@ enum unibus_status unibus_room_create(struct unibus_client *client,
 
 /* Fetches the log and compares it with the invite: E-INVITE, E-ROLLBACK, E-FORK. Nothing is kept
  * unless all is well. is_plain pins that the room is not encrypted. */
-enum unibus_status unibus_room_join(struct unibus_client *client, const char *invite,
-                                    bool is_plain, struct unibus_room **room_out,
-                                    struct unibus_err *err);
+enum unibus_status unibus_room_join(struct unibus_client *client, const char *invite, bool is_plain,
+                                    struct unibus_room **room_out, struct unibus_err *err);
 /* Names the head that is verified now. */
 enum unibus_status unibus_room_invite(const struct unibus_room *room,
                                       char link_out[UBR_INVITE_TEXT_MAX + 1],

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define COLUMNS_MAX 12
+
+bool out_is_json(const struct cli *cli)
+{
+    return cli_option(cli, "json") != NULL;
+}
+
+static bool is_bold(const struct cli *cli)
+{
+    const char *no_color = getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) && cli_option(cli, "no-color") == NULL &&
+           (no_color == NULL || no_color[0] == '\0');
+}
+
+static bool is_bidirectional(const unsigned char *at, size_t left)
+{
+    /* U+200E, U+200F, U+202A–202E and U+2066–2069: they turn the order of what is read. */
+    return left >= 3 && at[0] == 0xe2 &&
+           ((at[1] == 0x80 &&
+             (at[2] == 0x8e || at[2] == 0x8f || (at[2] >= 0xaa && at[2] <= 0xae))) ||
+            (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+}
+
+void out_safe(FILE *to, const char *text, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    for (size_t i = 0; i < len; i++) {
+        bool is_c1 = at[i] == 0xc2 && i + 1 < len && at[i + 1] < 0xa0;
+        if (at[i] < 0x20 || at[i] == 0x7f) {
+            fputc(at[i] == '\n' || at[i] == '\t' ? at[i] : '?', to);
+        } else if (is_c1 || is_bidirectional(at + i, len - i)) {
+            fputc('?', to);
+            i += is_c1 ? 1 : 2;
+        } else {
+            fputc(at[i], to);
+        }
+    }
+}
+
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+    for (; *text != '\0'; text++) {
+        width += ((unsigned char)*text & 0xc0) != 0x80 ? 1 : 0;
+    }
+    return width;
+}
+
+static void write_value(FILE *to, const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        out_safe(to, json_string_value(value), json_string_length(value));
+        break;
+    case JSON_INTEGER:
+        fprintf(to, "%lld", (long long)json_integer_value(value));
+        break;
+    case JSON_TRUE:
+        fputs("yes", to);
+        break;
+    case JSON_FALSE:
+        fputs("no", to);
+        break;
+    case JSON_ARRAY:
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            fputs(i > 0 ? ", " : "", to);
+            write_value(to, json_array_get(value, i));
+        }
+        break;
+    default:
+        fputs("-", to);
+    }
+}
+
+/* The caller frees. */
+static char *cell_text(const json_t *row, const char *key)
+{
+    const json_t *value = json_object_get(row, key);
+    char *text = NULL;
+    size_t len;
+    FILE *to = open_memstream(&text, &len);
+    if (to == NULL) {
+        return NULL;
+    }
+    if (value == NULL) {
+        fputs("-", to);
+    } else {
+        write_value(to, value);
+    }
+    fclose(to);
+    for (char *at = text; at != NULL && *at != '\0'; at++) {
+        *at = *at == '\n' || *at == '\t' ? ' ' : *at;
+    }
+    return text;
+}
+
+static void print_json(const json_t *document)
+{
+    json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    putchar('\n');
+}
+
+static void measure(const json_t *rows, const struct out_column *columns, size_t *widths)
+{
+    for (size_t c = 0; columns[c].key != NULL; c++) {
+        widths[c] = width_of(columns[c].title);
+        for (size_t r = 0; r < json_array_size(rows); r++) {
+            char *text = cell_text(json_array_get(rows, r), columns[c].key);
+            size_t width = text != NULL ? width_of(text) : 0;
+            widths[c] = width > widths[c] ? width : widths[c];
+            free(text);
+        }
+    }
+}
+
+/* The last column needs no padding. */
+static void print_cell(const char *text, size_t width, bool is_last)
+{
+    fputs(text, stdout);
+    for (size_t i = width_of(text); !is_last && i < width + 2; i++) {
+        putchar(' ');
+    }
+}
+
+void out_table(const struct cli *cli, json_t *rows, const struct out_column *columns)
+{
+    size_t widths[COLUMNS_MAX] = {0};
+    if (out_is_json(cli)) {
+        print_json(rows);
+        json_decref(rows);
+        return;
+    }
+    measure(rows, columns, widths);
+    fputs(is_bold(cli) ? "\033[1m" : "", stdout);
+    for (size_t c = 0; columns[c].key != NULL; c++) {
+        print_cell(columns[c].title, widths[c], columns[c + 1].key == NULL);
+    }
+    fputs(is_bold(cli) ? "\033[0m\n" : "\n", stdout);
+    for (size_t r = 0; r < json_array_size(rows); r++) {
+        for (size_t c = 0; columns[c].key != NULL; c++) {
+            char *text = cell_text(json_array_get(rows, r), columns[c].key);
+            print_cell(text != NULL ? text : "", widths[c], columns[c + 1].key == NULL);
+            free(text);
+        }
+        putchar('\n');
+    }
+    json_decref(rows);
+}
+
+void out_fields(const struct cli *cli, json_t *object, const struct out_column *fields)
+{
+    size_t width = 0;
+    for (size_t f = 0; fields[f].key != NULL; f++) {
+        size_t one = width_of(fields[f].title);
+        width = json_object_get(object, fields[f].key) != NULL && one > width ? one : width;
+    }
+    if (out_is_json(cli)) {
+        print_json(object);
+    }
+    for (size_t f = 0; !out_is_json(cli) && fields[f].key != NULL; f++) {
+        if (json_object_get(object, fields[f].key) != NULL) {
+            char *text = cell_text(object, fields[f].key);
+            print_cell(fields[f].title, width, false);
+            printf("%s\n", text != NULL ? text : "");
+            free(text);
+        }
+    }
+    json_decref(object);
+}
+
+void out_json_line(json_t *object)
+{
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+    fflush(stdout);
+    json_decref(object);
+}
+
+void out_say(const struct cli *cli, const char *format, ...)
+{
+    if (out_is_json(cli)) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+static long long now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+#define BAR_WIDTH 30
+
+void out_progress(void *arg, int64_t done, int64_t total)
+{
+    struct out_progress *progress = arg;
+    bool is_wanted = isatty(STDERR_FILENO) && cli_option(progress->cli, "no-progress") == NULL;
+    if (!is_wanted || total <= 0 || (done < total && now_ms() - progress->drawn_ms < 100)) {
+        return;
+    }
+    progress->drawn_ms = now_ms();
+    progress->is_drawn = true;
+    int filled = (int)(done * BAR_WIDTH / total);
+    fprintf(stderr, "\r%s [", progress->title);
+    for (int i = 0; i < BAR_WIDTH; i++) {
+        fputc(i < filled ? '#' : '.', stderr);
+    }
+    fprintf(stderr, "] %3d%% %.1f MiB ", (int)(done * 100 / total), (double)done / 1048576);
+    fflush(stderr);
+}
+
+void out_progress_end(struct out_progress *progress)
+{
+    if (progress->is_drawn) {
+        fputc('\n', stderr);
+    }
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <unibus-client/message.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include <ubr/text.h>
+
+#include "room.h"
+
+#define CLAIM_WIRE_MAX 65536
+#define SAVE_EVERY_MS  1000
+
+static struct room_window *find_window(const struct unibus_room *room,
+                                       const uint8_t kid[UBR_KID_LEN])
+{
+    for (size_t i = 0; i < room->windows_len; i++) {
+        if (memcmp(room->windows[i].kid, kid, UBR_KID_LEN) == 0) {
+            return &room->windows[i];
+        }
+    }
+    return NULL;
+}
+
+static struct room_window *need_window(struct unibus_room *room, const uint8_t kid[UBR_KID_LEN])
+{
+    struct room_window *window = find_window(room, kid);
+    if (window != NULL) {
+        return window;
+    }
+    struct room_window *more = reallocarray(room->windows, room->windows_len + 1, sizeof(*more));
+    if (more == NULL) {
+        return NULL;
+    }
+    room->windows = more;
+    window = &more[room->windows_len++];
+    memcpy(window->kid, kid, UBR_KID_LEN);
+    ubr_window_init(&window->window);
+    return window;
+}
+
+enum unibus_status unibus_messages_flush(struct unibus_room *room, struct unibus_err *err)
+{
+    if (room->accepted == 0) {
+        return UNIBUS_OK;
+    }
+    uint8_t *saved = malloc(UBR_WINDOW_SAVED_MAX);
+    enum unibus_status status = saved == NULL ? unibus_fail(err, UNIBUS_FAILED, "no memory")
+                                              : unibus_home_lock(room->client->home, err);
+    if (status != UNIBUS_OK) {
+        free(saved);
+        return status;
+    }
+    json_t *doc = room_read_side(room, "windows"), *windows = json_object();
+    int64_t epoch = ubr_log_state(room->log)->epoch;
+    int64_t used = wire_number(doc, "epoch") == epoch ? wire_number(doc, "used") : 0;
+    for (size_t i = 0; i < room->windows_len; i++) {
+        char kid[UBR_HEX_LEN(UBR_KID_LEN) + 1];
+        ubr_hex_encode(ubr_bytes_of(room->windows[i].kid, UBR_KID_LEN), kid);
+        wire_put(windows, kid,
+                 ubr_bytes_of(saved, ubr_window_save(&room->windows[i].window, saved)));
+    }
+    json_object_set_new(doc, "windows", windows);
+    json_object_set_new(doc, "epoch", json_integer(epoch));
+    json_object_set_new(doc, "used", json_integer(used + (int64_t)room->accepted));
+    status = room_write_side(room, "windows", doc, err);
+    unibus_home_unlock(room->client->home);
+    json_decref(doc);
+    free(saved);
+    room->accepted = 0;
+    room->windows_saved_mono_ms = wire_mono_ms();
+    return status;
+}
+
+/* The message itself is kept: when the log has grown it is judged again. */
+static enum unibus_status keep_claim(struct unibus_room *room,
+                                     const struct unibus_incoming *incoming,
+                                     const struct ubr_msg *msg, struct unibus_err *err)
+{
+    enum unibus_status status = room_edit_begin(room, err);
+    if (status != UNIBUS_OK) {
+        return status;
+    }
+    if (json_object_get(room->doc, "claim") == NULL) {
+        json_t *claim = json_object();
+        const char *subject =
+            incoming->ub_subject != NULL ? incoming->ub_subject : incoming->subject;
+        json_object_set_new(claim, "seq", json_integer(msg->head_seq));
+        json_object_set_new(claim, "subject", json_string(subject));
+        wire_put(claim, "account_pk", ubr_bytes_of(msg->account_pk, UBR_KEY_LEN));
+        if (incoming->payload.len <= CLAIM_WIRE_MAX) {
+            wire_put(claim, "wire", incoming->payload);
+        }
+        json_object_set_new(room->doc, "claim", claim);
+    }
+    return room_edit_commit(room, err);
+}
+
+static enum ubr_error judge(const struct unibus_room *room, const struct unibus_incoming *incoming,
+                            uint32_t entries_since, struct unibus_said *said)
+{
+    const struct ubr_bytes ub_subject =
+        ubr_bytes_of_text(incoming->ub_subject != NULL ? incoming->ub_subject : "");
+    const struct ubr_receiver receiver = {
+        .log = room->log,
+        .keys = room->keys,
+        .key_n = room->secrets_len,
+        .now_ms = wire_now_ms(),
+        .now_mono_ms = wire_mono_ms(),
+        .max_age_ms = UBR_MSG_MAX_AGE_MS,
+    };
+    struct ubr_delivery delivery = {
+        .wire = incoming->payload,
+        .subject = ubr_bytes_of_text(incoming->subject),
+        .ub_subject = incoming->ub_subject != NULL ? &ub_subject : NULL,
+        .entries_since = entries_since,
+    };
+    struct ubr_msg_header header;
+    if (ubr_msg_parse_header(incoming->payload, &header) == UBR_OK) {
+        const struct room_window *window = find_window(room, header.id.kid);
+        delivery.window = window != NULL ? &window->window : NULL;
+        ubr_hex_encode(ubr_bytes_of(header.id.kid, UBR_KID_LEN), said->kid_hex);
+    }
+    return ubr_msg_accept(&receiver, &delivery, said->plain, &said->msg);
+}
+
+/* Once a message: the log, and the secrets of what is new in it. */
+static enum ubr_error fetch_and_judge(struct unibus_room *room,
+                                      const struct unibus_incoming *incoming, enum ubr_error fault,
+                                      struct unibus_said *said)
+{
+    uint32_t before = ubr_log_state(room->log)->entries;
+    size_t secrets_before = room->secrets_len;
+    struct unibus_err err;
+    if (unibus_room_sync(room, &err) != UNIBUS_OK ||
+        unibus_room_fetch_secrets(room, &err) != UNIBUS_OK) {
+        unibus_client_notice(room->client, "fetching the log: %s", err.message);
+    }
+    uint32_t entries = ubr_log_state(room->log)->entries;
+    return entries == before && room->secrets_len == secrets_before
+               ? fault
+               : judge(room, incoming, entries - before, said);
+}
+
+static enum unibus_status take(struct unibus_room *room, struct unibus_said *said,
+                               struct unibus_err *err)
+{
+    struct room_window *window = need_window(room, said->msg.header.id.kid);
+    if (window == NULL) {
+        return unibus_fail(err, UNIBUS_FAILED, "no memory");
+    }
+    ubr_window_take(&window->window, said->msg.header.id.counter, (struct ubr_place){0, 0});
+    room->accepted++;
+    ubr_fingerprint_text(said->msg.account_pk, said->id);
+    bool is_other =
+        memcmp(said->msg.account_pk, room->client->identity.account_pk, UBR_KEY_LEN) != 0;
+    /* A message of another account, accepted, vouches for the head (12.3). */
+    if (said->msg.is_signed && is_other && unibus_room_trust(room) != UNIBUS_CONFIRMED) {
+        enum unibus_status status = room_confirm(room, "message", err);
+        if (status != UNIBUS_OK) {
+            return status;
+        }
+    }
+    return wire_mono_ms() - room->windows_saved_mono_ms >= SAVE_EVERY_MS
+               ? unibus_messages_flush(room, err)
+               : UNIBUS_OK;
+}
+
+enum unibus_status unibus_message_open(struct unibus_room *room,
+                                       const struct unibus_incoming *incoming,
+                                       struct unibus_said *said_out, struct unibus_err *err)
+{
+    memset(said_out, 0, sizeof(*said_out));
+    said_out->plain = malloc(incoming->payload.len + 1);
+    if (said_out->plain == NULL) {
+        return unibus_fail(err, UNIBUS_FAILED, "no memory");
+    }
+    enum ubr_error fault = judge(room, incoming, 0, said_out);
+    if (fault != UBR_OK && said_out->msg.may_fetch) {
+        fault = fetch_and_judge(room, incoming, fault, said_out);
+    }
+    if (fault == UBR_OK) {
+        return take(room, said_out, err);
+    }
+    if (fault == UBR_E_HEAD_UNPROVEN) {
+        struct unibus_err second;
+        if (keep_claim(room, incoming, &said_out->msg, &second) != UNIBUS_OK) {
+            unibus_client_notice(room->client, "%s", second.message);
+        }
+    }
+    return unibus_fail_ubr(err, UNIBUS_UNVERIFIED, (int)fault, "a message was not accepted");
+}
+
+void unibus_said_clear(struct unibus_said *said)
+{
+    free(said->plain);
+    said->plain = NULL;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef UNIBUS_CLIENT_MESSAGE_H
+#define UNIBUS_CLIENT_MESSAGE_H
+
+#include <ubr/accept.h>
+
+#include <unibus-client/room.h>
+
+/* Messages of a room (UBR1, 9): sealed for the room's epoch, opened and judged by 9.4. In a plain
+ * room payloads are what they are, and nobody vouches for them. */
+
+/* "ub.r.<room32>.<channel>". UNIBUS_USAGE unless channel is made of tokens that NATS takes;
+ * wildcards only when may_match. */
+enum unibus_status unibus_subject(const struct unibus_room *room, const char *channel,
+                                  bool may_match, char subject_out[512], struct unibus_err *err);
+
+struct unibus_outgoing {
+    const char *subject; /* from unibus_subject */
+    const char *type;    /* media type; NULL = none */
+    struct ubr_bytes content;
+};
+
+/* The payload to publish on the subject, with header Ub-Subject. Its counter is on disk before this
+ * returns. Refuses as 9.7 demands (E-STALE, E-CLOSED, …). *wire_out is the caller's to free. */
+enum unibus_status unibus_message_seal(struct unibus_room *room,
+                                       const struct unibus_outgoing *outgoing, uint8_t **wire_out,
+                                       size_t *len_out, struct unibus_err *err);
+
+struct unibus_incoming {
+    const char *subject;    /* as delivered */
+    const char *ub_subject; /* header Ub-Subject; NULL when absent */
+    struct ubr_bytes payload;
+};
+
+/* An accepted message, or what is known of one that was not. */
+struct unibus_said {
+    struct ubr_msg msg; /* msg.content is what was said */
+    char id[33];        /* fingerprint of the sender's account; "" when not known */
+    char kid_hex[33];   /* "" when there is no header */
+    uint8_t *plain;     /* what msg points into */
+};
+
+/* Judges a live message. UNIBUS_UNVERIFIED with the code of the rule when it must not be shown; the
+ * log is fetched once where a newer one could change that. Sealed rooms only. Give said back with
+ * unibus_said_clear in any case. */
+enum unibus_status unibus_message_open(struct unibus_room *room,
+                                       const struct unibus_incoming *incoming,
+                                       struct unibus_said *said_out, struct unibus_err *err);
+void unibus_said_clear(struct unibus_said *said);
+
+/* Replay windows are kept in the home every second; call this at the end. */
+enum unibus_status unibus_messages_flush(struct unibus_room *room, struct unibus_err *err);
+
+#endif
