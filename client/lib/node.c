@@ -11,7 +11,7 @@
 #include <unibus-client/codes.h>
 
 #define TIMEOUT_DEFAULT_MS 10000
-#define TRIES_MAX          3
+#define TRIES_MAX          4
 
 static char *copy_without_slash(const char *text)
 {
@@ -214,7 +214,8 @@ static bool mend_clock(struct unibus_node *node, const struct unibus_reply *repl
 }
 
 /* Whether a 401 was mended, so that signing again makes sense; each thing once a call. */
-static bool mend(struct unibus_node *node, const struct unibus_reply *reply, unsigned *mended)
+static bool mend(struct unibus_node *node, const char *method, const struct unibus_reply *reply,
+                 unsigned *mended)
 {
     const char *code = reply->http_status == 401 ? member_text(reply->json, "code") : "";
     if (strcmp(code, "nonce-epoch") == 0 && (*mended & 1) == 0) {
@@ -224,6 +225,12 @@ static bool mend(struct unibus_node *node, const struct unibus_reply *reply, uns
     if (strcmp(code, "clock-skew") == 0 && (*mended & 2) == 0) {
         *mended |= 2;
         return mend_clock(node, reply);
+    }
+    /* curl sends again by itself when a connection breaks before the answer; the nonce is spent
+     * then. Only what may be done twice is signed anew. */
+    if (strcmp(code, "nonce-replayed") == 0 && (*mended & 4) == 0) {
+        *mended |= 4;
+        return strcmp(method, "GET") == 0 || strcmp(method, "PUT") == 0;
     }
     return false;
 }
@@ -261,7 +268,7 @@ enum unibus_status unibus_node_call(struct unibus_node *node, const struct unibu
         if (reply_out->http_status >= 200 && reply_out->http_status < 300) {
             return UNIBUS_OK;
         }
-        if (!mend(node, reply_out, &mended)) {
+        if (!mend(node, request->method, reply_out, &mended)) {
             break;
         }
         unibus_reply_clear(reply_out);
