@@ -123,7 +123,7 @@ static bool check_rate(struct job *job)
         memb_rate_take(job->call->memb, job->call->identity, job->append->entries_len, &wait_ms)) {
         return true;
     }
-    snprintf(members, sizeof members, "\"retry_after_s\":%lld", (long long)(wait_ms / 1000 + 1));
+    snprintf(members, sizeof members, "\"retry_after_s\":%lld", (long long)wait_ms / 1000 + 1);
     memb_problem_with(job->call, UB_P_RATE_LIMITED, members,
                       "too many entries in this hour by somebody below room admin");
     return false;

@@ -138,7 +138,7 @@ static const char *read_object(const json_t *value, const struct memb_json_field
     if (!json_is_object(value)) {
         return "an object is expected";
     }
-    memcpy(at, &value, sizeof value);
+    memcpy(at, (const void *)&value, sizeof(const void *));
     return NULL;
 }
 
@@ -150,7 +150,7 @@ static const char *read_array(const json_t *value, const struct memb_json_field 
     if (json_array_size(value) < field->min || json_array_size(value) > field->max) {
         return "too few or too many items";
     }
-    memcpy(at, &value, sizeof value);
+    memcpy(at, (const void *)&value, sizeof(const void *));
     return NULL;
 }
 

@@ -106,7 +106,7 @@ struct memb_identity *memb_model_by_handle(const struct memb_model *model, const
     if (len > UBR_HANDLE_MAX) {
         return NULL;
     }
-    memcpy(key, handle, len);
+    memcpy(key, handle, len + 1);
     return memb_map_get(model->by_handle, key);
 }
 

@@ -108,17 +108,17 @@ static struct memb_room *readable_room(struct memb_call *call, enum ubr_role *ro
 
 static void get_room(struct memb_call *call)
 {
-    char etag[UBR_HEX_LEN(UBR_HASH_LEN) + 3] = "\"";
+    char head[UBR_HEX_LEN(UBR_HASH_LEN) + 1], etag[sizeof head + 2];
     enum ubr_role role;
     struct memb_room *room = readable_room(call, &role);
     if (room == NULL) {
         return;
     }
     memb_room_read(room);
-    ubr_hex_encode(ubr_bytes_of(ubr_log_state(room->log)->head, UBR_HASH_LEN), etag + 1);
+    ubr_hex_encode(ubr_bytes_of(ubr_log_state(room->log)->head, UBR_HASH_LEN), head);
     json_t *view = memb_view_room(room, role);
     memb_room_unlock(room);
-    strcat(etag, "\"");
+    snprintf(etag, sizeof etag, "\"%s\"", head);
     memb_reply(call, 200, view, etag, NULL);
 }
 

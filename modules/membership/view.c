@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "view.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 
 #include <ubr/nkey.h>
@@ -10,18 +9,14 @@
 
 #include "actions.h"
 
-json_t *memb_view_object(const char *name, json_t *take_value, ...)
+json_t *memb_view_pairs(const void *const *pairs)
 {
     json_t *object = json_object();
     bool is_whole = object != NULL;
-    va_list args;
-    va_start(args, take_value);
-    while (name != NULL) {
-        is_whole = json_object_set_new(object, name, take_value) == 0 && is_whole;
-        name = va_arg(args, const char *);
-        take_value = name != NULL ? va_arg(args, json_t *) : NULL;
+    for (; pairs[0] != NULL; pairs += 2) {
+        json_t *value = (json_t *)(uintptr_t)pairs[1];
+        is_whole = json_object_set_new(object, pairs[0], value) == 0 && is_whole;
     }
-    va_end(args);
     if (!is_whole) {
         json_decref(object);
         return NULL;

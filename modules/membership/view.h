@@ -21,8 +21,9 @@ json_t *memb_view_head(const struct memb_room *room);
 json_t *memb_view_room(const struct memb_room *room, enum ubr_role role);
 json_t *memb_view_entry(const struct memb_room *room, size_t seq);
 
-/* Takes all values; NULL and nothing leaked when one of them is NULL. Pairs of name and value, NULL
- * at the end. */
-json_t *memb_view_object(const char *name, json_t *take_value, ...);
+/* An object of pairs of name (const char *) and value (json_t *, taken), NULL at the end. NULL and
+ * nothing leaked when one of the values is NULL. */
+#define memb_view_object(...) memb_view_pairs((const void *const[]){__VA_ARGS__})
+json_t *memb_view_pairs(const void *const *pairs);
 
 #endif
