@@ -102,6 +102,10 @@ static void resume_task(void *arg)
     struct http_exchange *x = arg;
     if (x->conn != NULL && x->conn->phase == HTTP_PHASE_BODY) {
         http_conn_read_body(x->conn);
+        if (x->conn->held_len == 0) {
+            /* The bytes that paused it may have been the last: then only the end is left to read. */
+            http_conn_feed(x->conn, (const uint8_t *)"", 0);
+        }
         http_conn_settle(x->conn);
     }
     http_exchange_unref(x);
