@@ -11,7 +11,8 @@ static const char *const sql_texts[KVSQ_STATEMENT_COUNT] = {
 
 /* FULL: a commit is on disk when it returns. No checkpoint by SQLite itself: it would ignore the
  * error of a failed fsync; the writer does it (writer.c). */
-static const char open_sql[] = "PRAGMA synchronous = FULL;"
+static const char open_sql[] = "PRAGMA page_size = 4096;"
+                               "PRAGMA synchronous = FULL;"
                                "PRAGMA trusted_schema = OFF;"
                                "PRAGMA cell_size_check = ON;"
                                "PRAGMA mmap_size = 0;"
@@ -27,16 +28,17 @@ static enum ub_status open_safely(struct kvsq_db *db, struct ub_err *err)
     sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_limit(db->sqlite, SQLITE_LIMIT_LENGTH, 4 * UB_KV_VALUE_MAX);
-    return kvsq_db_exec(db, open_sql, err);
+    enum ub_status status = kvsq_pages_attach(db, err);
+    return status == UB_OK ? kvsq_db_exec(db, open_sql, err) : status;
 }
 
 enum ub_status kvsq_db_open(struct kvsq *store, struct kvsq_db *db, struct ub_err *err)
 {
     memset(db, 0, sizeof(*db));
     db->store = store;
-    int rc =
-        sqlite3_open_v2(store->settings->file, &db->sqlite,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
+    int rc = sqlite3_open_v2(store->settings->file, &db->sqlite,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+                             KVSQ_PAGES_VFS);
     if (db->sqlite == NULL) {
         return ub_fail(err, UB_ENOMEM, "no memory to open %s", store->settings->file);
     }
@@ -169,6 +171,12 @@ enum ub_status kvsq_db_fail(struct kvsq_db *db, struct ub_err *err)
     int rc = sqlite3_errcode(db->sqlite) & 0xff;
     if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && sqlite3_system_errno(db->sqlite) == EDQUOT)) {
         return fail_noted(db, KVSQ_FULL, UB_EUNAVAILABLE, "no room for the store", err);
+    }
+    if (sqlite3_extended_errcode(db->sqlite) == SQLITE_IOERR_DATA) { /* noted with its page */
+        return ub_fail_code(err, UB_EDAMAGED, "E-KV-001",
+                            "a page that this needs is damaged in %s (the health report names "
+                            "it): restore the file from a backup",
+                            db->store->settings->file);
     }
     if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB || rc == SQLITE_CONSTRAINT) {
         return fail_noted(db, KVSQ_DAMAGE, UB_EDAMAGED, "the structure is damaged in", err);

@@ -9,6 +9,8 @@
 
 #include <unibus/abi.h>
 
+#include "pages.h"
+
 struct kvsq;
 
 #define KVSQ_STATEMENTS(X)                                                                         \
@@ -58,6 +60,7 @@ enum kvsq_statement {
 struct kvsq_db {
     struct kvsq *store;
     sqlite3 *sqlite;
+    struct kvsq_pages pages;
     sqlite3_stmt *statements[KVSQ_STATEMENT_COUNT]; /* prepared when first used */
 };
 

@@ -3,6 +3,7 @@
  * kv-sqlite: ub.kv in one SQLite file. The descriptor, the settings and the life cycle. */
 #include "store.h"
 #include "schema.h"
+#include "wal.h"
 
 #include <stdlib.h>
 
@@ -57,6 +58,15 @@ static enum ub_status open_file(struct kvsq *store, struct ub_err *err)
     struct kvsq_db *db = &store->writer.db;
     enum ub_status status = kvsq_home_open(&store->home, store->settings->file, err);
     atomic_store(&store->check.is_owed, store->home.was_unclean);
+    if (status == UB_OK) {
+        status = kvsq_schema_peek(store->settings->file, err);
+    }
+    if (status == UB_OK) {
+        status = kvsq_wal_check(store->settings->file, err);
+    }
+    if (status == UB_OK) {
+        status = kvsq_pages_register(err);
+    }
     if (status == UB_OK) {
         status = kvsq_db_open(store, db, err);
     }

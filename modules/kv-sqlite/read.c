@@ -146,6 +146,16 @@ static enum ub_status get_from(struct ub_kv_bucket *bucket, struct kvsq_db *db,
     return status;
 }
 
+/* The second look, after damage: an intact record is the truth, absence would not be. */
+static bool get_leniently(struct ub_kv_bucket *bucket, struct kvsq_db *db,
+                          const struct kvsq_code *code, struct ub_kv_value *value_out)
+{
+    kvsq_pages_set_lenient(db, true);
+    bool is_found = get_from(bucket, db, code, value_out, NULL) == UB_OK;
+    kvsq_pages_set_lenient(db, false);
+    return is_found;
+}
+
 enum ub_status kvsq_get(struct ub_kv_bucket *bucket, const struct ub_kv_key *key,
                         enum ub_kv_read read, struct ub_kv_value *value_out, struct ub_err *err)
 {
@@ -161,6 +171,9 @@ enum ub_status kvsq_get(struct ub_kv_bucket *bucket, const struct ub_kv_key *key
     }
     if (status == UB_OK) {
         status = get_from(bucket, db, &code, value_out, err);
+        if (status == UB_EDAMAGED && get_leniently(bucket, db, &code, value_out)) {
+            status = UB_OK;
+        }
         give(bucket->store, db);
     }
     return status;
@@ -180,7 +193,8 @@ void kvsq_value_free(void *self, struct ub_kv_value *value)
 struct list_args {
     struct ub_kv_bucket *bucket;
     struct kvsq_code prefix, last, after;
-    size_t limit;
+    size_t limit, given;
+    bool is_ended; /* by the callback */
     ub_kv_list_fn fn;
     void *arg;
 };
@@ -195,43 +209,45 @@ static struct ub_bytes list_start(const struct list_args *args)
     return (struct ub_bytes){start->bytes, start->len};
 }
 
-static bool list_give(const struct list_args *args, const struct kvsq_record *record)
+static void list_give(struct list_args *args, const struct kvsq_record *record)
 {
     uint8_t scratch[UB_KV_KEY_MAX];
     struct ub_kv_entry entry = {.value = record->value, .revision = record->revision};
-    return kvsq_key_decode(record->code, scratch, &entry.key) && args->fn(args->arg, &entry);
+    if (record->code.len > sizeof(args->after.bytes) ||
+        !kvsq_key_decode(record->code, scratch, &entry.key)) {
+        return;
+    }
+    memcpy(args->after.bytes, record->code.ptr, record->code.len);
+    args->after.len = record->code.len;
+    args->given++;
+    args->is_ended = !args->fn(args->arg, &entry) || args->given == args->limit;
 }
 
 /* A damaged row is passed over and reported at the end, so that it takes no other with it. */
-static enum ub_status list_rows(const struct list_args *args, struct kvsq_db *db,
-                                sqlite3_stmt *stmt, struct ub_err *err)
+static enum ub_status list_rows(struct list_args *args, struct kvsq_db *db, sqlite3_stmt *stmt,
+                                struct ub_err *err)
 {
     struct kvsq *store = args->bucket->store;
-    enum ub_status status = UB_OK, worst = UB_OK;
-    size_t given = 0;
+    enum ub_status worst = UB_OK;
     bool has_row = true;
-    while (args->limit == 0 || given < args->limit) {
+    while (!args->is_ended) {
         struct kvsq_record record;
-        status = kvsq_db_step(db, stmt, &has_row, err);
+        enum ub_status status = kvsq_db_step(db, stmt, &has_row, err);
         if (status != UB_OK || !has_row) {
-            break;
+            return status != UB_OK ? status : worst;
         }
         status = kvsq_read_row(store, args->bucket->name, stmt, false, &record,
                                worst == UB_OK ? err : NULL);
         if (status != UB_OK) {
             worst = status;
         } else if (!kvsq_is_expired(store, &record)) {
-            given++;
-            if (!list_give(args, &record)) {
-                break;
-            }
+            list_give(args, &record);
         }
     }
-    return status != UB_OK ? status : worst;
+    return worst;
 }
 
-static enum ub_status list_from(const struct list_args *args, struct kvsq_db *db,
-                                struct ub_err *err)
+static enum ub_status list_from(struct list_args *args, struct kvsq_db *db, struct ub_err *err)
 {
     sqlite3_stmt *stmt;
     struct ub_bytes start = list_start(args), last = {args->last.bytes, args->last.len};
@@ -245,6 +261,14 @@ static enum ub_status list_from(const struct list_args *args, struct kvsq_db *db
     }
     kvsq_db_end(stmt);
     return status;
+}
+
+/* Goes on behind the last entry past a damaged page; the caller is told of the damage anyway. */
+static void list_leniently(struct list_args *args, struct kvsq_db *db)
+{
+    kvsq_pages_set_lenient(db, true);
+    (void)list_from(args, db, NULL);
+    kvsq_pages_set_lenient(db, false);
 }
 
 enum ub_status kvsq_list(struct ub_kv_bucket *bucket, const struct ub_kv_key *prefix,
@@ -265,6 +289,9 @@ enum ub_status kvsq_list(struct ub_kv_bucket *bucket, const struct ub_kv_key *pr
     }
     if (status == UB_OK) {
         status = list_from(&args, db, err);
+        if (status == UB_EDAMAGED && !args.is_ended) {
+            list_leniently(&args, db);
+        }
         give(bucket->store, db);
     }
     return status;

@@ -8,6 +8,10 @@
 
 #define KVSQ_SCHEMA_VERSION 1
 
+/* Before SQLite opens: looks at the header only, so that a file of another program or of a newer
+ * version is told apart from a damaged one. Errors as below. */
+enum ub_status kvsq_schema_peek(const char *file, struct ub_err *err);
+
 /* Makes the tables in an empty file, or checks what is there: UB_EUNSUPPORTED with both versions
  * when the file was made by a newer program, UB_EINVAL when it is no store of ours. */
 enum ub_status kvsq_schema_ready(struct kvsq_db *db, struct ub_err *err);

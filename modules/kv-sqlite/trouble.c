@@ -45,6 +45,34 @@ void kvsq_trouble_note(struct kvsq *store, enum kvsq_trouble_kind kind, const ch
     }
 }
 
+static uint32_t short_sum(const char *text)
+{
+    uint32_t sum = 2166136261u; /* FNV-1a */
+    for (; *text != '\0'; text++) {
+        sum = (sum ^ (uint8_t)*text) * 16777619u;
+    }
+    return sum;
+}
+
+void kvsq_trouble_note_once(struct kvsq *store, enum kvsq_trouble_kind kind, const char *what)
+{
+    enum { SEEN_MAX = sizeof(store->trouble.seen) / sizeof(store->trouble.seen[0]) };
+    struct kvsq_trouble *trouble = &store->trouble;
+    uint32_t sum = short_sum(what);
+    bool is_seen = false;
+    pthread_mutex_lock(&trouble->lock);
+    for (size_t i = 0; i < trouble->seen_count && i < SEEN_MAX; i++) {
+        is_seen |= trouble->seen[i] == sum;
+    }
+    if (!is_seen) {
+        trouble->seen[trouble->seen_count++ % SEEN_MAX] = sum;
+    }
+    pthread_mutex_unlock(&trouble->lock);
+    if (!is_seen) {
+        kvsq_trouble_note(store, kind, what);
+    }
+}
+
 void kvsq_trouble_clear(struct kvsq *store, enum kvsq_trouble_kind kind)
 {
     pthread_mutex_lock(&store->trouble.lock);
@@ -82,6 +110,6 @@ enum ub_status kvsq_trouble_record(struct kvsq *store, const struct kvsq_record 
              "record damaged: bucket %s, key %s, revision %" PRId64
              ": its checksum does not match; write it anew or restore a backup",
              record->bucket, key, record->revision);
-    kvsq_trouble_note(store, KVSQ_DAMAGE, what);
+    kvsq_trouble_note_once(store, KVSQ_DAMAGE, what);
     return ub_fail_code(err, UB_EDAMAGED, rows[KVSQ_DAMAGE].code, "%s", what);
 }

@@ -26,6 +26,8 @@ struct kvsq_trouble {
         int64_t count;
         char what[UB_ERR_MESSAGE_MAX]; /* the first */
     } slots[KVSQ_TROUBLE_COUNT];
+    uint32_t seen[64]; /* sums of what was noted once, as a ring */
+    size_t seen_count;
 };
 
 void kvsq_trouble_init(struct kvsq_trouble *trouble);
@@ -33,6 +35,8 @@ void kvsq_trouble_fini(struct kvsq_trouble *trouble);
 
 /* Threads: any. */
 void kvsq_trouble_note(struct kvsq *store, enum kvsq_trouble_kind kind, const char *what);
+/* The same words are noted once for every 64 others: a damaged page is met again and again. */
+void kvsq_trouble_note_once(struct kvsq *store, enum kvsq_trouble_kind kind, const char *what);
 void kvsq_trouble_clear(struct kvsq *store, enum kvsq_trouble_kind kind);
 bool kvsq_trouble_is_on(struct kvsq *store, enum kvsq_trouble_kind kind);
 void kvsq_trouble_health(struct kvsq *store, const struct ub_health_sink *sink);

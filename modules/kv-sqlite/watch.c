@@ -105,7 +105,7 @@ static enum ub_status read_changes(struct ub_kv_watch *watch, struct kvsq_db *db
     enum ub_status status = kvsq_db_begin(
         db, KVSQ_CHANGES, &stmt, NULL, KVSQ_TEXT(watch->bucket->name), KVSQ_INT(watch->position),
         KVSQ_INT(last), KVSQ_INT(!watch->is_anew), KVSQ_INT(STEP_CHANGES));
-    while (status == UB_OK && bytes < STEP_BYTES) {
+    while (status == UB_OK && bytes < STEP_BYTES && *count < STEP_CHANGES) {
         status = kvsq_db_step(db, stmt, &has_row, NULL);
         if (status != UB_OK || !has_row) {
             break;
@@ -176,25 +176,39 @@ static void give_ready(struct ub_kv_watch *watch)
     }
 }
 
+static enum ub_status read_once(struct ub_kv_watch *watch, struct kvsq_db *db, bool *is_reset_out,
+                                size_t *count)
+{
+    enum ub_status status = kvsq_db_run(db, KVSQ_BEGIN_READ, NULL, KVSQ_NONE);
+    if (status == UB_OK) {
+        status = read_step(watch, db, is_reset_out, count);
+        (void)kvsq_db_run(db, KVSQ_COMMIT, NULL, KVSQ_NONE);
+    }
+    return status;
+}
+
+/* Past a damaged page it goes on with what is intact, and says LOST. */
 static void run_step(struct ub_kv_watch *watch, struct kvsq_db *db)
 {
     size_t count = 0;
-    bool is_reset = false;
-    enum ub_status status = kvsq_db_run(db, KVSQ_BEGIN_READ, NULL, KVSQ_NONE);
-    if (status == UB_OK) {
-        status = read_step(watch, db, &is_reset, &count);
-        (void)kvsq_db_run(db, KVSQ_COMMIT, NULL, KVSQ_NONE);
+    bool is_reset = false, is_reset_again = false;
+    enum ub_status first = read_once(watch, db, &is_reset, &count), status = first;
+    if (first == UB_EDAMAGED) {
+        kvsq_pages_set_lenient(db, true);
+        status = read_once(watch, db, &is_reset_again, &count);
+        kvsq_pages_set_lenient(db, false);
     }
-    if (is_reset) {
+    if (is_reset || is_reset_again) {
         watch->fn(watch->arg, UB_KV_EVENT_RESET, NULL);
     }
     for (size_t i = 0; i < count; i++) {
         give_change(watch, &watch->store->watches.changes[i]);
     }
+    if (first != UB_OK && !watch->is_lost) {
+        watch->fn(watch->arg, UB_KV_EVENT_LOST, NULL);
+    }
     if (status == UB_OK) {
         give_ready(watch);
-    } else if (!watch->is_lost) {
-        watch->fn(watch->arg, UB_KV_EVENT_LOST, NULL);
     }
     watch->is_lost = status != UB_OK;
 }

@@ -106,8 +106,8 @@ static enum ub_status run_group(struct kvsq *store, struct kvsq_job *group, stru
     for (struct kvsq_job *job = group; job != NULL && status == UB_OK; job = job->next) {
         job->status = run_job(store, job);
         if (is_rolled_back(db)) {
-            status = ub_fail(err, UB_EUNAVAILABLE, "nothing was written to the store %s: %s",
-                             store->settings->file,
+            status = ub_fail(err, job->status == UB_EDAMAGED ? UB_EDAMAGED : UB_EUNAVAILABLE,
+                             "nothing was written to the store %s: %s", store->settings->file,
                              job->err != NULL ? job->err->message : "a write failed");
         }
     }
@@ -174,13 +174,13 @@ static void checkpoint(struct kvsq *store)
         return;
     }
     int rc = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY) {
-        (void)kvsq_db_fail(db, NULL);
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && kvsq_db_fail(db, NULL) == UB_EDAMAGED) {
+        kvsq_trouble_note(store, KVSQ_IO, "the WAL is damaged and cannot be copied into the file");
     }
     store->writer.wal_pages = 0;
 }
 
-static void write_group(struct kvsq *store, struct kvsq_job *group)
+static enum ub_status write_together(struct kvsq *store, struct kvsq_job *group)
 {
     struct ub_err err = UB_ERR_INIT;
     enum ub_status status = run_group(store, group, &err);
@@ -188,6 +188,21 @@ static void write_group(struct kvsq *store, struct kvsq_job *group)
         status = commit(store, &err);
     }
     end_group(store, group, status, &err);
+    return status;
+}
+
+/* A damaged page ends the whole transaction: then each job on its own, so that it fails only those
+ * that need the page. */
+static void write_group(struct kvsq *store, struct kvsq_job *group)
+{
+    enum ub_status status = write_together(store, group);
+    for (struct kvsq_job *job = group; status == UB_EDAMAGED && job != NULL;) {
+        struct kvsq_job *next = job->next;
+        job->next = NULL;
+        (void)write_together(store, job);
+        job->next = next;
+        job = next;
+    }
     kvsq_watches_wake(store);
     answer(&store->writer, group);
     checkpoint(store);

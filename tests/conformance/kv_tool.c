@@ -192,8 +192,9 @@ void kv_threads(size_t count, void (*fn)(void *arg, size_t number), void *arg)
 static void on_event(void *arg, enum ub_kv_event event, const struct ub_kv_entry *entry)
 {
     struct kv_seen *seen = arg;
-    if (seen->delay_ms > 0) {
-        nanosleep(&(struct timespec){.tv_nsec = seen->delay_ms * 1000000}, NULL);
+    int64_t delay_ms = atomic_load(&seen->delay_ms);
+    if (delay_ms > 0) {
+        nanosleep(&(struct timespec){.tv_nsec = delay_ms * 1000000}, NULL);
     }
     pthread_mutex_lock(&seen->lock);
     if (seen->count < sizeof(seen->events) / sizeof(seen->events[0])) {

@@ -6,6 +6,7 @@
 #define CONFORMANCE_KV_TOOL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "kv_suite.h"
 
@@ -78,7 +79,7 @@ struct kv_seen {
     size_t count;
     struct ub_kv_watch *watch;
     struct kv_test *t;
-    int64_t delay_ms; /* a slow callback */
+    _Atomic int64_t delay_ms; /* a slow callback */
 };
 
 struct kv_seen *kv_watch(struct kv_test *t, struct ub_kv_bucket *bucket, const char *prefix,

@@ -208,7 +208,7 @@ static void slow_watch_loses_nothing(struct kv_test *t)
     struct kv_race race = {.t = t, .bucket = t->bucket, .lock = PTHREAD_MUTEX_INITIALIZER};
     struct kv_seen *slow = kv_watch(t, t->bucket, "", 0);
     struct kv_seen *fast = kv_watch(t, t->bucket, "", 0);
-    slow->delay_ms = 1;
+    atomic_store(&slow->delay_ms, 1);
     kv_threads(4, put_some, &race);
     int64_t end = kv_put(t, t->bucket, "end", "v");
     assert_true(kv_wait_revision(fast, end));
