@@ -251,8 +251,9 @@ static void job_fini(struct job *job)
 static bool is_repeat(const struct memb_room *room, const struct memb_append *append)
 {
     struct ubr_entry first;
+    /* The header's seq is any 64-bit number. */
     if (ubr_entry_parse_header(append->entries[0].body, &first) != UBR_OK ||
-        first.seq + append->entries_len > room->entries_len) {
+        first.seq > room->entries_len || append->entries_len > room->entries_len - first.seq) {
         return false;
     }
     for (uint16_t i = 0; i < append->entries_len; i++) {

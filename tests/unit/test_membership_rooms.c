@@ -340,6 +340,36 @@ static void loads_the_same_state(void **state)
     check_same_log(rig);
 }
 
+/* An entry whose seq is near 2^64: seq + 1 wraps to a small number, and "is it in the log already?"
+ * would look before the start of the log. */
+static void refuses_wrapping_sequence_numbers(void **state)
+{
+    static const uint64_t seqs[] = {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 4096, 1ULL << 53};
+    struct rig *rig = *state;
+    char path[128], text[UBR_ENTRY_BODY_MAX * 2], sig[128];
+    uint8_t zeros[UBR_SIG_LEN] = {0};
+    assert_int_equal(rig_found(rig, 1, false, room), 201);
+    snprintf(path, sizeof path, "/v1/rooms/%s/log", room);
+    ubr_base64_encode(ubr_bytes_of(zeros, sizeof zeros), sig);
+    for (size_t i = 0; i < sizeof seqs / sizeof seqs[0]; i++) {
+        struct ubr_entry entry = maker_draft(&rig->maker, UBR_ENTRY_ADD, 0, 0, 1);
+        struct ubr_entry_body body;
+        entry.role = UBR_ROLE_READER;
+        assert_int_equal(ubr_entry_write(&entry, &body), UBR_OK);
+        for (size_t at = 0; at < 8; at++) { /* the writer refuses to */
+            body.buf[22 + at] = (uint8_t)(seqs[i] >> (56 - 8 * at));
+        }
+        ubr_base64_encode(ubr_entry_body_bytes(&body), text);
+        json_t *entries = json_pack("[{s:s,s:s}]", "body", text, "sig", sig);
+        rig->if_match = "\"x\"";
+        assert_int_equal(rig_call(rig, 0, "POST", path, json_pack("{s:O}", "entries", entries)),
+                         412);
+        assert_int_equal(
+            rig_call(rig, 0, "POST", "/v1/rooms", json_pack("{s:o}", "entries", entries)), 409);
+        assert_string_equal(rig->answer.code, "exists");
+    }
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -348,7 +378,7 @@ int main(void)
         CASE(adds_and_removes),     CASE(refuses_what_the_log_refuses),
         CASE(limits_the_rate),      CASE(tells_before_it_answers),
         CASE(refuses_auditors),     CASE(keeps_plain_rooms_plain),
-        CASE(loads_the_same_state),
+        CASE(loads_the_same_state), CASE(refuses_wrapping_sequence_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
