@@ -234,6 +234,19 @@ bool memb_may(struct memb_call *call, const char *name, const char *kind, const 
     return false;
 }
 
+bool memb_call_is_live(const struct memb_call *call)
+{
+    const struct memb_identity *identity = call->identity;
+    if (identity == NULL) {
+        return true;
+    }
+    memb_model_read(&call->memb->model);
+    bool is_live = memb_identity_is_enabled(identity) && identity->role == call->role &&
+                   memb_identity_device(identity, call->kid) != NULL;
+    memb_model_unlock(&call->memb->model);
+    return is_live;
+}
+
 struct memb_room *memb_call_room(struct memb_call *call, bool for_operators,
                                  enum ubr_role *role_out)
 {
@@ -264,6 +277,11 @@ bool memb_call_commit(struct memb_call *call, struct memb_txn *txn, enum ub_prob
 {
     struct ub_err err = UB_ERR_INIT;
     void *stored = NULL;
+    /* It may have waited: for a generation, its body, a lock. An answered removal has happened. */
+    if (!memb_call_is_live(call)) {
+        memb_problem(call, UB_P_UNAUTHENTICATED, "the caller's rights changed meanwhile");
+        return false;
+    }
     if (call->has_idem && !memb_idem_add(call, txn, status, location, body, &stored)) {
         memb_problem(call, UB_P_INTERNAL, "no memory");
         return false;

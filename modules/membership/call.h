@@ -64,6 +64,10 @@ const char *memb_header(const struct memb_call *call, const char *name);
 bool memb_may(struct memb_call *call, const char *action, const char *kind, const char *id,
               const char *context_json);
 
+/* Whether the caller may still do what he might when the request began: enabled, of the same role,
+ * by a device that is live. True on the admin socket. */
+bool memb_call_is_live(const struct memb_call *call);
+
 /* The room of the path, when the caller may know it: a member, or an operator where
  * for_operators. Otherwise 404 is answered. role_out: the caller's in the room. */
 struct memb_room *memb_call_room(struct memb_call *call, bool for_operators,
@@ -71,7 +75,7 @@ struct memb_room *memb_call_room(struct memb_call *call, bool for_operators,
 
 /* ---- taking effect ---- */
 
-/* Commits with the nonce, and with the answer for a repeat when the request has an
+/* Commits with the nonce, when the caller is live still, and with the answer for a repeat when the request has an
  * Idempotency-Key: status, location and body are what will be answered. On failure answered
  * (`conflict` for a precondition), and false. */
 bool memb_call_commit(struct memb_call *call, struct memb_txn *txn, enum ub_problem conflict,

@@ -134,25 +134,34 @@ static enum ub_status pull(struct memb_call *call, struct ub_blob_writer *writer
     return status;
 }
 
-/* From commit to reference nobody may remove the object. */
+/* From commit to reference nobody may remove the object. An object that gets no reference is never
+ * found again, so what speaks against one is asked before. */
 static void keep(struct memb_call *call, struct memb_room *room, struct ub_blob_writer **writer,
                  const uint8_t *hash, int64_t length)
 {
     struct memb *memb = call->memb;
     struct ub_err err = UB_ERR_INIT;
     struct ub_blob_hash address;
+    bool is_there = memb_blob_find(room, hash, NULL);
     memcpy(address.bytes, hash, sizeof address.bytes);
+    if (!memb_call_is_live(call) ||
+        memb_room_role(room, call->identity->account_pk) < UBR_ROLE_WRITER) {
+        memb->blob->abort(writer);
+        memb_problem(call, UB_P_FORBIDDEN, "no longer a writer of the room");
+        return;
+    }
+    if (!is_there && memb_blob_used(room) + length > memb->settings->max_room_blobs) {
+        memb->blob->abort(writer);
+        memb_problem(call, UB_P_QUOTA, "the room's blobs would exceed max_room_blobs");
+        return;
+    }
     enum ub_status status = memb->blob->commit(writer, &address, &err);
     if (status == UB_EINVAL) {
         memb_problem(call, UB_P_HASH_MISMATCH, "the object's BLAKE2b-256 is not its address");
     } else if (status != UB_OK) {
         answer_upload(call, status, &err);
-    } else if (memb_blob_find(room, hash, NULL)) {
+    } else if (is_there) {
         memb_reply(call, 200, NULL, NULL, NULL);
-    } else if (memb_blob_used(room) + length > memb->settings->max_room_blobs) {
-        memb_problem(call, UB_P_QUOTA, "the room's blobs would exceed max_room_blobs");
-    } else if (memb_room_role(room, call->identity->account_pk) < UBR_ROLE_WRITER) {
-        memb_problem(call, UB_P_FORBIDDEN, "no longer a writer of the room");
     } else if (memb_blob_reference(call, room, hash, length)) {
         memb_reply(call, 201, NULL, NULL, NULL);
     }
@@ -249,11 +258,8 @@ struct download {
 static bool may_go_on(const struct download *download)
 {
     const struct memb_identity *identity = download->call->identity;
-    struct memb_model *model = &download->call->memb->model;
-    memb_model_read(model);
-    bool is_enabled = memb_identity_is_enabled(identity);
-    memb_model_unlock(model);
-    return is_enabled && memb_room_role(download->room, identity->account_pk) != UBR_ROLE_NONE;
+    return memb_call_is_live(download->call) &&
+           memb_room_role(download->room, identity->account_pk) != UBR_ROLE_NONE;
 }
 
 /* A removal cuts a download that is under way, like a connection. */

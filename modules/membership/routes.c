@@ -53,6 +53,10 @@ static bool is_new_enough(struct memb_call *call)
         memb_problem(call, UB_P_BEHIND, "this node has not reached that generation");
         return false;
     }
+    if (!memb_call_is_live(call)) { /* what it waited for may have been the caller's removal */
+        memb_problem(call, UB_P_UNAUTHENTICATED, "the caller's rights changed meanwhile");
+        return false;
+    }
     return true;
 }
 
