@@ -12,7 +12,8 @@ static const struct {
     int status;
     const char *title;
 } problems[UB_P_COUNT] = {[UB_P_NONE] = {"none", 500, "no problem"},
-#define PROBLEM_ROW(name, code, status, retry, who, title) [UB_P_##name] = {code, status, title},
+#define PROBLEM_ROW(name, code, status, retry, who, title, fix)                                    \
+    [UB_P_##name] = {code, status, title},
                           UB_PROBLEMS(PROBLEM_ROW)
 #undef PROBLEM_ROW
 };

@@ -99,7 +99,7 @@ struct problem {
 };
 
 static const struct problem problems[] = {{"", 0},
-#define RIG_PROBLEM(name, code, status, retry, who, title) {code, status},
+#define RIG_PROBLEM(name, code, status, retry, who, title, fix) {code, status},
                                           UB_PROBLEMS(RIG_PROBLEM)
 #undef RIG_PROBLEM
 };
