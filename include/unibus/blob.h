@@ -55,7 +55,9 @@ struct ub_blob_ops {
     enum ub_status (*open)(void *self, const struct ub_blob_hash *hash,
                            struct ub_blob_reader **reader_out, struct ub_blob_stat *stat_out,
                            struct ub_err *err);
-    /* Reads up to out_size bytes at offset; *read_out is less only at the end. */
+    /* Reads up to out_size bytes at offset; *read_out is less only at the end. Whoever reads from
+     * start to end in order gets the content checked: the read that reaches the end is UB_EDAMAGED
+     * when it is not what the hash says. Reads here and there are not checked. */
     enum ub_status (*read)(struct ub_blob_reader *reader, int64_t offset, void *out,
                            size_t out_size, size_t *read_out, struct ub_err *err);
     void (*close)(struct ub_blob_reader **reader);

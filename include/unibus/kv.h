@@ -128,17 +128,22 @@ struct ub_kv_ops {
                             int64_t *revision_out, struct ub_err *err);
     /* All or nothing, in order; 1 to UB_KV_BATCH_MAX writes. A failing precondition is reported
      * with its index in failed_out. UB_EUNSUPPORTED when the buckets reach further than the
-     * capabilities. revisions_out: one a write, or NULL. */
+     * capabilities. revisions_out: one a write, or NULL; that of the put or deletion, `expected`
+     * for a CHECK, 0 for the deletion of an absent key. UB_EUNKNOWN when the commit itself failed,
+     * so that only the next start can tell. */
     enum ub_status (*batch)(void *self, const struct ub_kv_write *writes, size_t count,
                             int64_t *revisions_out, size_t *failed_out, struct ub_err *err);
 
-    /* Entries below the prefix in key order, strictly after `after` (count 0 = from the start), at
-     * most limit (0 = no limit). One consistent view. */
+    /* Entries below the prefix (longer than it, not the prefix itself) in key order, strictly after
+     * `after` (count 0 = from the start), at most limit (0 = no limit). One consistent view. fn
+     * must not call the store: it may hold what that call waits for. UB_EDAMAGED is returned at the
+     * end, after the intact entries were given. */
     enum ub_status (*list)(struct ub_kv_bucket *bucket, const struct ub_kv_key *prefix,
                            const struct ub_kv_key *after, size_t limit, ub_kv_list_fn fn, void *arg,
                            struct ub_err *err);
 
-    /* Changes below the prefix with revision > from_revision. */
+    /* Changes below the prefix (see list) with revision > from_revision; 0 = what is there now.
+     * A damaged record is passed over with LOST. fn may call the store and should be quick. */
     enum ub_status (*watch)(struct ub_kv_bucket *bucket, const struct ub_kv_key *prefix,
                             int64_t from_revision, ub_kv_watch_fn fn, void *arg,
                             struct ub_kv_watch **watch_out, struct ub_err *err);

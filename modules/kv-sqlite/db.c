@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store.h"
 
-#include <errno.h>
-
 static const char *const sql_texts[KVSQ_STATEMENT_COUNT] = {
 #define KVSQ_STATEMENT_SQL(name, sql) [KVSQ_##name] = (sql),
     KVSQ_STATEMENTS(KVSQ_STATEMENT_SQL)
@@ -169,7 +167,7 @@ static enum ub_status fail_noted(struct kvsq_db *db, enum kvsq_trouble_kind kind
 enum ub_status kvsq_db_fail(struct kvsq_db *db, struct ub_err *err)
 {
     int rc = sqlite3_errcode(db->sqlite) & 0xff;
-    if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && sqlite3_system_errno(db->sqlite) == EDQUOT)) {
+    if (rc == SQLITE_FULL) {
         return fail_noted(db, KVSQ_FULL, UB_EUNAVAILABLE, "no room for the store", err);
     }
     if (sqlite3_extended_errcode(db->sqlite) == SQLITE_IOERR_DATA) { /* noted with its page */

@@ -73,6 +73,10 @@ static enum ub_status open_file(struct kvsq *store, struct ub_err *err)
     if (status == UB_OK) {
         status = kvsq_schema_ready(db, err);
     }
+    if (status == UB_OK && store->home.was_unclean) {
+        /* Nothing that was under way may be left in the WAL: kvsq_wal_check relies on it. */
+        status = kvsq_db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", err);
+    }
     if (status == UB_OK) {
         status = kvsq_schema_seal_key(db, err);
     }

@@ -3,6 +3,8 @@
 #include "pages.h"
 #include "wal.h"
 
+#include <errno.h>
+
 #include <sodium.h>
 
 #define ATTACH_OP 0x75620001 /* our own opcode of xFileControl */
@@ -75,16 +77,23 @@ static int db_read(sqlite3_file *base, void *out, int amount, sqlite3_int64 offs
     return rc;
 }
 
+/* A full quota is no more an I/O error than a full disk. */
+static int real_write(struct file *file, const void *in, int amount, sqlite3_int64 offset)
+{
+    int rc = file->real->pMethods->xWrite(file->real, in, amount, offset);
+    return rc == SQLITE_IOERR_WRITE && errno == EDQUOT ? SQLITE_FULL : rc;
+}
+
 static int db_write(sqlite3_file *base, const void *in, int amount, sqlite3_int64 offset)
 {
     struct file *file = file_of(base);
     if (!is_page(amount, offset)) {
-        return file->real->pMethods->xWrite(file->real, in, amount, offset);
+        return real_write(file, in, amount, offset);
     }
     uint8_t page[KVSQ_PAGE_SIZE];
     memcpy(page, in, sizeof(page) - KVSQ_PAGE_RESERVED);
     page_sum(offset, page, page + sizeof(page) - KVSQ_PAGE_RESERVED);
-    return file->real->pMethods->xWrite(file->real, page, amount, offset);
+    return real_write(file, page, amount, offset);
 }
 
 static bool wal_pread(void *arg, void *out, int amount, int64_t offset)
@@ -125,7 +134,7 @@ static int file_close(sqlite3_file *base)
 
 static int wal_write(sqlite3_file *base, const void *in, int amount, sqlite3_int64 offset)
 {
-    return REAL_CALL(base)->xWrite(REAL(base), in, amount, offset);
+    return real_write(file_of(base), in, amount, offset);
 }
 
 static int file_truncate(sqlite3_file *base, sqlite3_int64 size)

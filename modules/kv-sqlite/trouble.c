@@ -9,8 +9,8 @@ struct trouble_row {
 
 static const struct trouble_row rows[KVSQ_TROUBLE_COUNT] = {
     [KVSQ_DAMAGE] = {"E-KV-001", "store-damaged",
-                     "check the disk; write the named records anew or restore the file from a "
-                     "backup, then restart"},
+                     "check the disk; write a named record anew, for a page restore the file from "
+                     "a backup; then restart"},
     [KVSQ_IO] = {"E-KV-002", "store-failed",
                  "the store is read-only: check the disk and the kernel log, then restart"},
     [KVSQ_FULL] = {"E-KV-003", "store-full",
