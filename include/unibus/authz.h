@@ -148,7 +148,8 @@ struct ub_authz_ops {
     enum ub_verdict (*connect)(void *self, const struct ub_cred *cred,
                                struct ub_principal *principal_out,
                                const struct ub_perms **perms_out, struct ub_reason *reason_out);
-    /* The present set of an identity that connect allowed; NULL = it may no longer be connected. */
+    /* The present set of an identity that connect allowed (one reference, the caller's); NULL = it
+     * may no longer be connected. */
     const struct ub_perms *(*permissions)(void *self, const struct ub_principal *principal);
     enum ub_verdict (*action)(void *self, const struct ub_principal *principal,
                               const struct ub_action *action, struct ub_reason *reason_out);

@@ -86,7 +86,8 @@ struct ub_bus_ops {
     /* Blocks until no delivery runs; not from within a delivery. */
     void (*unsubscribe)(void *self, struct ub_bus_sub **sub);
 
-    /* Puts a batch into the queue. UB_EUNAVAILABLE when stopping. refused may be NULL. */
+    /* Puts a batch into the queue. UB_EUNAVAILABLE when stopping. refused may be NULL. Messages on
+     * one subject, below one inbox (`_INBOX.<token>`) or to one connection keep their order. */
     enum ub_status (*send)(void *self, const struct ub_bus_send *messages, size_t count,
                            ub_bus_refused_fn refused, void *arg);
 

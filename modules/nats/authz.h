@@ -25,6 +25,8 @@ void nats_authz_unwatch(struct nats_server *server);
 
 /* change.c: ub_authz_changed_fn; arg is a struct nats_provider. Any thread but a loop. */
 uint32_t nats_authz_changed(void *arg, const char *id, int64_t wait_ms);
+void nats_change_gate_init(struct nats_server *server);
+void nats_change_gate_fini(struct nats_server *server);
 /* Somebody's reserved inbox was held by others: all loops look after their connections. */
 void nats_authz_inbox_taken(struct nats_server *server);
 

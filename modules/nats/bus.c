@@ -183,7 +183,7 @@ static bool lane_grow(struct bus_lane *lane)
         return false;
     }
     lane->messages = messages;
-    struct nats_buf **copies = reallocarray(lane->copies, room, sizeof(*copies));
+    struct nats_buf **copies = reallocarray(lane->copies, room, sizeof(struct nats_buf *));
     if (copies == NULL) {
         return false;
     }

@@ -2,7 +2,7 @@
  *
  * What modules send: one block for each loop that is concerned, filled on the sender's thread. A
  * message goes to the loop of its target, or to the one that its subject falls to, so that messages
- * on one subject keep their order. */
+ * on one subject, and all below one inbox, keep their order. */
 #include "bus.h"
 
 #include "hash.h"
@@ -19,7 +19,11 @@ static bool send_is_valid(const struct ub_bus_send *send)
 
 static uint32_t send_shard(const struct nats_server *server, const struct ub_bus_send *send)
 {
-    uint64_t key = send->to.sub != 0 ? send->to.conn : nats_hash(send->subject, server->seed);
+    if (send->to.sub != 0) {
+        return (uint32_t)(send->to.conn % server->shard_count);
+    }
+    struct ub_bytes inbox = nats_inbox_token(send->subject);
+    uint64_t key = nats_hash(inbox.len > 0 ? inbox : send->subject, server->seed);
     return (uint32_t)(key % server->shard_count);
 }
 
@@ -63,7 +67,8 @@ static void batch_add(struct nats_batch *batch, const struct ub_bus_send *send,
     if (send->buf == NULL) {
         record->headers = send_copy(&at, send->headers);
         record->payload = send_copy(&at, send->payload);
-        memcpy(at, "\r\n", 2);
+        at[0] = '\r';
+        at[1] = '\n';
         record->flags |= NATS_RECORD_LINE_END;
     } else if (send->buf != *last_buf) {
         *last_buf = send->buf;
@@ -99,6 +104,9 @@ static enum ub_status batches_make(struct nats_server *server, const struct ub_b
     const struct ub_buf *last_bufs[NATS_SHARDS_MAX] = {NULL};
     for (size_t i = 0; i < count; i++) {
         uint32_t shard = send_shard(server, &messages[i]);
+        if (batches[shard] == NULL) {
+            continue; /* cannot be: its size was counted above */
+        }
         batch_add(batches[shard], &messages[i], &last_bufs[shard]);
     }
     return UB_OK;

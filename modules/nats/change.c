@@ -45,6 +45,53 @@ static struct timespec deadline_in(int64_t wait_ms)
     return at;
 }
 
+static void cond_init_monotonic(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+/* ---- one after the other, or an older answer could overwrite a newer one ----------------------
+ */
+
+void nats_change_gate_init(struct nats_server *server)
+{
+    pthread_mutex_init(&server->change_lock, NULL);
+    cond_init_monotonic(&server->change_is_done);
+}
+
+void nats_change_gate_fini(struct nats_server *server)
+{
+    pthread_cond_destroy(&server->change_is_done);
+    pthread_mutex_destroy(&server->change_lock);
+}
+
+static bool gate_enter(struct nats_server *server, const struct timespec *deadline)
+{
+    pthread_mutex_lock(&server->change_lock);
+    while (server->is_changing &&
+           pthread_cond_timedwait(&server->change_is_done, &server->change_lock, deadline) == 0) {
+    }
+    bool is_entered = !server->is_changing;
+    server->is_changing = true;
+    pthread_mutex_unlock(&server->change_lock);
+    return is_entered;
+}
+
+static void gate_leave(struct nats_server *server)
+{
+    pthread_mutex_lock(&server->change_lock);
+    server->is_changing = false;
+    pthread_cond_signal(&server->change_is_done);
+    pthread_mutex_unlock(&server->change_lock);
+}
+
+/* ---- what changes -----------------------------------------------------------------------------
+ */
+
 static void change_unref(struct change *change)
 {
     pthread_mutex_lock(&change->lock);
@@ -68,11 +115,7 @@ static struct change *change_new(struct nats_server *server, size_t count)
     if (change == NULL) {
         return NULL;
     }
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&change->is_applied, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init_monotonic(&change->is_applied);
     pthread_mutex_init(&change->lock, NULL);
     change->server = server;
     change->refs = 1;
@@ -256,13 +299,12 @@ uint32_t nats_authz_changed(void *arg, const char *id, int64_t wait_ms)
     struct nats_provider *provider = arg;
     struct nats_server *server = provider->server;
     struct timespec deadline = deadline_in(wait_ms < 0 ? 0 : wait_ms);
-    /* One after the other, or an older answer could overwrite a newer one. */
-    if (pthread_mutex_clocklock(&server->change_lock, CLOCK_MONOTONIC, &deadline) != 0) {
+    if (!gate_enter(server, &deadline)) {
         change_put_off(provider, id);
         return 0;
     }
     struct change *change = change_prepare(server, id);
-    pthread_mutex_unlock(&server->change_lock);
+    gate_leave(server);
     if (change == NULL) {
         server->host->node->fail(server->host, "E-NATS-MEMORY",
                                  "no memory to apply a change of rights");

@@ -96,9 +96,9 @@ static struct inbox_owner *owner_make(struct nats_inbox_table *table, const char
     return *link;
 }
 
-static void owner_drop_token(struct nats_inbox_table *table, struct inbox_owner *owner)
+static void owner_forget_if_unused(struct nats_inbox_table *table, struct inbox_owner *owner)
 {
-    if (--owner->token_count == 0) {
+    if (owner->token_count == 0) {
         struct inbox_owner **link = owner_find(table, owner->identity);
         *link = owner->next;
         free(owner);
@@ -128,23 +128,27 @@ static void linger_stop(struct inbox_entry *entry)
     owner->lingering--;
 }
 
-static void entry_free(struct nats_inbox_table *table, struct inbox_entry *entry)
+/* Takes it out of the table; its owner may then own nothing any more. */
+static struct inbox_owner *entry_free(struct nats_inbox_table *table, struct inbox_entry *entry)
 {
-    struct inbox_entry **link = entry_find(table, (struct ub_bytes){entry->token, entry->len});
+    struct inbox_owner *owner = entry->owner;
+    struct inbox_entry **link = &table->buckets[entry->hash & (table->bucket_count - 1)];
     linger_stop(entry);
+    while (*link != entry) {
+        link = &(*link)->next;
+    }
     *link = entry->next;
     table->count--;
-    owner_drop_token(table, entry->owner);
+    owner->token_count--;
     free(entry);
+    return owner;
 }
 
 /* Lingering entries of one owner lie by time: forget those that are over, and those too many. */
 static void owner_sweep(struct nats_inbox_table *table, struct inbox_owner *owner, int64_t now_ms)
 {
-    bool is_last = false;
-    while (!is_last && owner->oldest != NULL &&
+    while (owner->oldest != NULL &&
            (owner->oldest->until_ms <= now_ms || owner->lingering > NATS_INBOX_LINGER_MAX)) {
-        is_last = owner->token_count == 1; /* the owner goes with it */
         entry_free(table, owner->oldest);
     }
 }
@@ -174,21 +178,17 @@ static struct inbox_entry *entry_make(struct nats_inbox_table *table, struct ub_
     if (table->count >= table->bucket_count) {
         table_grow(table);
     }
-    struct inbox_owner **known = owner_find(table, identity);
-    if (*known != NULL) {
-        owner_sweep(table, *known, now_ms);
-    }
     struct inbox_owner *owner = owner_make(table, identity);
-    struct inbox_entry *entry = owner == NULL ? NULL : calloc(1, sizeof(*entry) + token.len);
-    if (owner != NULL) {
-        owner->token_count++;
-    }
-    if (entry == NULL) {
-        if (owner != NULL) {
-            owner_drop_token(table, owner);
-        }
+    if (owner == NULL) {
         return NULL;
     }
+    owner_sweep(table, owner, now_ms);
+    struct inbox_entry *entry = calloc(1, sizeof(*entry) + token.len);
+    if (entry == NULL) {
+        owner_forget_if_unused(table, owner);
+        return NULL;
+    }
+    owner->token_count++;
     entry->owner = owner;
     entry->hash = nats_hash(token, table->seed);
     entry->len = (uint16_t)token.len;
@@ -206,7 +206,7 @@ static struct inbox_entry *entry_live(struct nats_inbox_table *table, struct ub_
 {
     struct inbox_entry *entry = *entry_find(table, token);
     if (entry != NULL && entry->until_ms != 0 && entry->until_ms <= now_ms) {
-        entry_free(table, entry);
+        owner_forget_if_unused(table, entry_free(table, entry));
         return NULL;
     }
     return entry;
@@ -276,7 +276,7 @@ bool nats_inbox_reserve(struct nats_inbox_table *table, struct ub_bytes token, c
     struct inbox_entry *entry = entry_live(table, token, now_ms);
     if (entry != NULL && strcmp(entry->owner->identity, identity) != 0) {
         *is_taken_over_out = entry->holds > 0;
-        entry_free(table, entry);
+        owner_forget_if_unused(table, entry_free(table, entry));
     }
     entry = entry_own(table, token, identity, now_ms);
     if (entry != NULL) {
@@ -312,8 +312,9 @@ void nats_inbox_table_free(struct nats_inbox_table **table)
         return;
     }
     for (size_t i = 0; i < (*table)->bucket_count; i++) {
-        while ((*table)->buckets[i] != NULL) {
-            entry_free(*table, (*table)->buckets[i]);
+        for (struct inbox_entry *entry = (*table)->buckets[i], *next; entry != NULL; entry = next) {
+            next = entry->next;
+            owner_forget_if_unused(*table, entry_free(*table, entry));
         }
     }
     pthread_mutex_destroy(&(*table)->lock);

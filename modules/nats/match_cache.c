@@ -143,7 +143,7 @@ static struct nats_cached *cache_add(struct nats_match_cache *cache, uint64_t ha
     cache->held += cached_held(cached);
     cache->held -= cached_held(set[CACHE_WAYS - 1]);
     cached_free(set[CACHE_WAYS - 1]);
-    memmove(set + 1, set, (CACHE_WAYS - 1) * sizeof(*set));
+    memmove(set + 1, set, (CACHE_WAYS - 1) * sizeof(struct nats_cached *));
     set[0] = cached;
     return cached;
 }

@@ -146,7 +146,7 @@ static void out_consume(struct nats_segments *spare, struct nats_out *out, size_
         }
         segment_free(spare, done);
     }
-    if (len > 0) {
+    if (len > 0 && out->head != NULL) {
         out->head->ptr += len;
         out->head->len -= len;
     }

@@ -32,7 +32,7 @@ static bool rule_is_reserved(const struct ub_perm_rule *rule)
     return false;
 }
 
-static struct ub_perm_rule set_rule(const struct ub_perms *set, uint32_t i)
+struct ub_perm_rule nats_perms_rule(const struct ub_perms *set, uint32_t i)
 {
     struct ub_perm_rule rule = {0};
     size_t len = set->rule_stride < sizeof(rule) ? set->rule_stride : sizeof(rule);
@@ -44,7 +44,7 @@ static bool perms_add_set(struct nats_perms *perms, const struct ub_perms *set, 
                           struct ub_err *err)
 {
     for (uint32_t i = 0; i < set->rule_count; i++) {
-        struct ub_perm_rule rule = set_rule(set, i);
+        struct ub_perm_rule rule = nats_perms_rule(set, i);
         bool is_valid = rule.subject != NULL && nats_subject_is_pattern(nats_text(rule.subject));
         if (!is_valid && rule.is_deny) {
             ub_fail(err, UB_EINVAL, "a deny rule of module \"%s\" has no valid subject: \"%s\"",
@@ -83,7 +83,7 @@ static void perms_take_limits(struct nats_perms *perms)
 
 static bool perms_list_denials(struct nats_perms *perms)
 {
-    perms->subscribe_denials = calloc(perms->rule_count + 1u, sizeof(*perms->subscribe_denials));
+    perms->subscribe_denials = calloc(perms->rule_count + 1u, sizeof(struct ub_perm_rule *));
     if (perms->subscribe_denials == NULL) {
         return false;
     }
@@ -128,6 +128,7 @@ struct nats_perms *nats_perms_new(const struct ub_perms *const *sets, uint32_t c
     }
     atomic_store_explicit(&perms->refs, 1, memory_order_relaxed);
     perms->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    perms->content = nats_perms_content(sets, count);
     for (uint32_t i = 0; i < count; i++) {
         sets[i]->ref(sets[i]);
         perms->sets[perms->set_count++] = sets[i];

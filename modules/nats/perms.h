@@ -23,7 +23,8 @@ struct nats_perms_index;
 
 struct nats_perms {
     _Atomic uint32_t refs;
-    uint64_t id; /* never used twice */
+    uint64_t id;      /* never used twice */
+    uint64_t content; /* nats_perms_content of its sets */
     bool has_inbox_rules;
     uint32_t set_count;
     const struct ub_perms *sets[NATS_SETS_MAX]; /* a reference each */
@@ -51,6 +52,14 @@ static inline const struct nats_perms *nats_perms_ref(const struct nats_perms *p
     }
     return perms;
 }
+
+/* A hash of what the sets say, and whether a compiled set says the same: providers may make a new
+ * set for each question. perms_same.c */
+uint64_t nats_perms_content(const struct ub_perms *const *sets, uint32_t count);
+bool nats_perms_says(const struct nats_perms *perms, const struct ub_perms *const *sets,
+                     uint32_t count);
+/* The i-th rule, whatever the provider's idea of its size. */
+struct ub_perm_rule nats_perms_rule(const struct ub_perms *set, uint32_t i);
 
 enum nats_publish_right {
     NATS_PUBLISH_DENIED = 0,

@@ -64,7 +64,7 @@ enum ub_status nats_server_new(const struct ub_host *host, const struct nats_set
     server->host = host;
     server->settings = settings;
     nats_pool_init(&server->pool, SERVER_SPARE_BLOCKS);
-    pthread_mutex_init(&server->change_lock, NULL);
+    nats_change_gate_init(server);
     if (!server_allocate(server)) {
         nats_server_free(&server);
         return ub_fail(err, UB_ENOMEM, "no memory for the NATS server");
@@ -88,7 +88,7 @@ void nats_server_free(struct nats_server **server)
     nats_sessions_free(&it->sessions);
     nats_interests_free(&it->interests);
     nats_pool_fini(&it->pool);
-    pthread_mutex_destroy(&it->change_lock);
+    nats_change_gate_fini(it);
     free(it->shards);
     free(it);
 }

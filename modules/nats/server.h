@@ -48,6 +48,8 @@ struct nats_server {
     char server_id[NATS_SERVER_ID_LEN + 1];
     char info[1024]; /* the members of INFO that are the same for all, with a comma behind */
     pthread_mutex_t change_lock; /* one change of rights at a time */
+    pthread_cond_t change_is_done;
+    bool is_changing; /* under change_lock */
 
     struct nats_shard *shards;
     uint32_t shard_count;

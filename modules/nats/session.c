@@ -24,10 +24,9 @@ static struct nats_session **bucket_of_id(struct nats_sessions *sessions, const 
     return &sessions->by_id[nats_hash(nats_text(id), 0) % SESSION_BUCKETS];
 }
 
-static struct nats_session **bucket_of_set(struct nats_sessions *sessions,
-                                           const struct ub_perms *set)
+static struct nats_session **bucket_of_set(struct nats_sessions *sessions, uint64_t content)
 {
-    return &sessions->by_set[((uintptr_t)set >> 4) % SESSION_BUCKETS];
+    return &sessions->by_set[content % SESSION_BUCKETS];
 }
 
 void nats_grant_fini(struct nats_grant *grant)
@@ -72,22 +71,16 @@ uint64_t nats_sessions_bump(struct nats_sessions *sessions)
     return version;
 }
 
-static bool perms_are_of(const struct nats_perms *perms, const struct ub_perms *const *sets,
-                         uint32_t count)
-{
-    return perms != NULL && perms->set_count == count &&
-           memcmp(perms->sets, sets, count * sizeof(struct ub_perms *)) == 0;
-}
-
 const struct nats_perms *nats_sessions_compile(struct nats_sessions *sessions,
                                                const struct ub_perms *const *sets, uint32_t count,
                                                struct ub_err *err)
 {
     const struct nats_perms *known = NULL;
+    uint64_t content = nats_perms_content(sets, count);
     pthread_mutex_lock(&sessions->lock);
-    for (const struct nats_session *it = *bucket_of_set(sessions, sets[0]);
+    for (const struct nats_session *it = *bucket_of_set(sessions, content);
          it != NULL && known == NULL; it = it->set_next) {
-        if (perms_are_of(it->perms, sets, count)) {
+        if (it->perms->content == content && nats_perms_says(it->perms, sets, count)) {
             known = nats_perms_ref(it->perms);
         }
     }
@@ -126,7 +119,7 @@ static void session_link_set(struct nats_sessions *sessions, struct nats_session
     if (session->perms == NULL) {
         return;
     }
-    struct nats_session **head = bucket_of_set(sessions, session->perms->sets[0]);
+    struct nats_session **head = bucket_of_set(sessions, session->perms->content);
     session->set_prev = NULL;
     session->set_next = *head;
     if (*head != NULL) {
@@ -140,7 +133,7 @@ static void session_unlink_set(struct nats_sessions *sessions, struct nats_sessi
     if (session->perms == NULL) {
         return;
     }
-    struct nats_session **head = bucket_of_set(sessions, session->perms->sets[0]);
+    struct nats_session **head = bucket_of_set(sessions, session->perms->content);
     *(session->set_prev != NULL ? &session->set_prev->set_next : head) = session->set_next;
     if (session->set_next != NULL) {
         session->set_next->set_prev = session->set_prev;

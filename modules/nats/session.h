@@ -54,7 +54,8 @@ const struct nats_perms *nats_session_perms(struct nats_server *server,
 /* Replaces the set (takes the reference; NULL = revoked); false when it was the same. */
 bool nats_session_set_perms(struct nats_server *server, struct nats_session *session,
                             const struct nats_perms *perms);
-/* The compiled form of these sets: the one that is in use, or a new one; with a reference. */
+/* The compiled form of these sets: one in use that says the same, or a new one; with a reference.
+ */
 const struct nats_perms *nats_sessions_compile(struct nats_sessions *sessions,
                                                const struct ub_perms *const *sets, uint32_t count,
                                                struct ub_err *err);

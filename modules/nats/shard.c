@@ -285,8 +285,9 @@ static void slot_free(struct nats_shard *shard, uint32_t slot)
 static bool slots_grow(struct nats_shard *shard)
 {
     uint32_t room = shard->slot_room == 0 ? SHARD_FIRST_ROOM : shard->slot_room * 2;
-    struct nats_sub **slots =
-        room > shard->slot_room ? reallocarray(shard->slots, room, sizeof(*slots)) : NULL;
+    struct nats_sub **slots = room > shard->slot_room
+                                  ? reallocarray(shard->slots, room, sizeof(struct nats_sub *))
+                                  : NULL;
     if (slots == NULL) {
         return false;
     }
