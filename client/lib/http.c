@@ -292,7 +292,9 @@ static enum unibus_status no_answer(const struct unibus_node *node, const struct
     const char *where = node->admin_socket != NULL ? node->admin_socket : node->server;
     const char *why = exchange->fault[0] != '\0' ? exchange->fault : curl_easy_strerror(code);
     if (code == CURLE_OPERATION_TIMEDOUT) {
-        return unibus_fail(err, UNIBUS_TIMEOUT, "%s did not answer in time: %s", where, why);
+        unibus_fail(err, UNIBUS_TIMEOUT, "%s did not answer in time: %s", where, why);
+        return unibus_fix(err, "give it more time: --timeout 1m; a change may have been made, look "
+                               "before you repeat it");
     }
     if (code == CURLE_WRITE_ERROR) {
         return unibus_fail(err, UNIBUS_FAILED, "cannot keep the answer of %s: %s", where, why);
