@@ -13,11 +13,12 @@
 
 #include "client.h"
 
-#define NONCE_MIN  11
-#define NONCE_MAX  64
-#define EVENTS_MAX 64
-#define SLICE_MS   50
-#define WAIT_MS    10000
+#define NONCE_MIN   11
+#define NONCE_MAX   64
+#define NONCE_TRIES 8
+#define EVENTS_MAX  64
+#define SLICE_MS    50
+#define WAIT_MS     10000
 
 /* Events that the library's own threads report wait here for the caller. */
 struct event_queue {
@@ -34,7 +35,8 @@ struct unibus_bus {
     struct ubr_sign_key nats;
     char inbox[64];
     bool was_refused_nonce;
-    bool is_closed; /* under events.lock: the library reports nothing any more */
+    bool was_unlucky; /* the signature of the last nonce could not be sent */
+    bool is_closed;   /* under events.lock: the library reports nothing any more */
     struct event_queue events;
 };
 
@@ -62,6 +64,13 @@ static natsStatus on_sign(char **fault_out, unsigned char **signature_out, int *
     }
     crypto_sign_detached(signature, NULL, (const unsigned char *)nonce, strlen(nonce),
                          bus->nats.sk);
+    /* libnats 3.4 takes a signature that begins with zero for an empty text and sends none. */
+    if (signature[0] == 0) {
+        free(signature);
+        bus->was_unlucky = true;
+        *fault_out = strdup("this nonce's signature cannot be sent: another one is needed");
+        return NATS_ERR;
+    }
     *signature_out = signature;
     *len_out = crypto_sign_BYTES;
     return NATS_OK;
@@ -176,7 +185,11 @@ static enum unibus_status connect_bus(struct unibus_bus *bus, const char *url,
     if (s != NATS_OK) {
         return unibus_fail(err, UNIBUS_FAILED, "cannot prepare the bus: %s", natsStatus_GetText(s));
     }
-    s = natsConnection_Connect(&bus->connection, bus->options);
+    int tries = 0;
+    do {
+        bus->was_unlucky = false;
+        s = natsConnection_Connect(&bus->connection, bus->options);
+    } while (s != NATS_OK && bus->was_unlucky && ++tries < NONCE_TRIES);
     return s == NATS_OK ? UNIBUS_OK : cannot_connect(bus, url, s, err);
 }
 
