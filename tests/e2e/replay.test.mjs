@@ -3,6 +3,7 @@
 // node in between.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -11,6 +12,7 @@ import { capture, roomDraft, send, tally, verdict } from './lib/captured.mjs';
 import { Draft } from './lib/draft.mjs';
 import { Member } from './lib/member.mjs';
 import * as u from './lib/ubr1/index.mjs';
+import sodium from './lib/ubr1/sodium.mjs';
 
 const REPLAYED = [401, 'nonce-replayed'];
 const TIMES = 20;
@@ -167,6 +169,18 @@ test('a nonce belongs to its kid: another member may have the same', async (t) =
   }
 });
 
+/** The sums at the end of each page, as kv-sqlite writes them (modules/kv-sqlite/pages.c). */
+async function sealPages(file) {
+  const bytes = await readFile(file);
+  for (let at = 0; at < bytes.length; at += 4096) {
+    const offset = Buffer.alloc(8);
+    offset.writeBigUInt64LE(BigInt(at));
+    const page = Buffer.concat([offset, bytes.subarray(at, at + 4080)]);
+    bytes.set(sodium.crypto_generichash(16, page, null), at + 4080);
+  }
+  await writeFile(file, bytes);
+}
+
 describe('the nonce epoch', () => {
   test('goes on over restarts; when the nonces are lost, every older request is dead',
     async (t) => {
@@ -184,6 +198,7 @@ describe('the nonce epoch', () => {
       const { stdout } = await promisify(execFile)('sqlite3',
         [db, "DELETE FROM record WHERE bucket LIKE 'nonce%'; SELECT changes();"]);
       assert.ok(Number(stdout) >= 2, `rows of nonces: ${stdout}`);
+      await sealPages(db);
       await node.up();
       for (const request of [sent, kept]) {
         const answer = await send(node, request);
