@@ -75,9 +75,12 @@ bool memb_generation_wait(struct memb_generation *generation, int64_t wanted, in
     until.tv_nsec = (long)(ns % 1000000000);
     int rc = 0;
     pthread_mutex_lock(&generation->lock);
-    while (visible(generation) < wanted && rc != ETIMEDOUT) {
+    bool may_wait = generation->waiting < MEMB_WAITING_MAX;
+    generation->waiting += may_wait;
+    while (may_wait && visible(generation) < wanted && rc != ETIMEDOUT) {
         rc = pthread_cond_timedwait(&generation->moved, &generation->lock, &until);
     }
+    generation->waiting -= may_wait;
     bool is_reached = visible(generation) >= wanted;
     pthread_mutex_unlock(&generation->lock);
     return is_reached;

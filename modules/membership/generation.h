@@ -20,6 +20,7 @@ struct memb_generation {
     pthread_cond_t moved;
     struct memb_flight flights; /* a ring, oldest first */
     int64_t newest;             /* highest published */
+    unsigned waiting;
 };
 
 bool memb_generation_init(struct memb_generation *generation, int64_t revision);
@@ -31,7 +32,10 @@ void memb_generation_end(struct memb_generation *generation, struct memb_flight 
                          int64_t revision);
 
 int64_t memb_generation_now(struct memb_generation *generation);
-/* Waits until it is reached; false after wait_ms. */
+/* Each wait holds a worker of http: beyond so many at a time nobody waits. */
+#define MEMB_WAITING_MAX 4
+
+/* Waits until it is reached; false after wait_ms, or at once when too many wait already. */
 bool memb_generation_wait(struct memb_generation *generation, int64_t wanted, int64_t wait_ms);
 
 #endif
