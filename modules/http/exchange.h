@@ -53,8 +53,10 @@ struct http_exchange {
     crypto_hash_sha512_state hash;
     enum http_answer_state answer;
     bool is_answer_chunked, is_hashed, is_digest_checked;
-    int64_t answer_left;         /* bytes that a begun answer still owes; -1 = unknown */
-    enum ub_problem read_failed; /* what a read() that failed should be answered with */
+    int64_t answer_left; /* bytes that a begun answer still owes; -1 = unknown */
+    bool is_transfer;
+    struct http_exchange *transfer_next; /* under the server's transfer_lock */
+    enum ub_problem read_failed;         /* what a read() that failed should be answered with */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -120,6 +122,13 @@ void http_work_handle(struct http_exchange *x);
 void http_handler_run(struct http_exchange *x);
 /* A task of the loop: the authenticator is through, the body is next. */
 void http_admitted_task(void *x);
+
+/* ---- transfer.c, worker ------------------------------------------------------------------------
+ */
+
+/* Before a handler that may wait for its peer: true, or it has answered 503. */
+bool http_transfer_begin(struct http_exchange *x);
+void http_transfer_end(struct http_exchange *x);
 
 /* ---- auth.c, worker ---------------------------------------------------------------------------
  */

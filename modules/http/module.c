@@ -42,6 +42,7 @@ static void http_destroy(void *self)
 {
     struct ub_http_server *server = self;
     http_router_fini(&server->router);
+    pthread_mutex_destroy(&server->transfer_lock);
     free(server);
 }
 
@@ -54,6 +55,7 @@ static enum ub_status http_create(const struct ub_host *host, const void *settin
     }
     server->host = host;
     server->settings = settings;
+    pthread_mutex_init(&server->transfer_lock, NULL);
     server->limits = (struct http_limits){(uint32_t)server->settings->max_target,
                                           (uint32_t)server->settings->max_headers,
                                           (uint32_t)server->settings->max_header_count};

@@ -89,7 +89,12 @@ static enum ub_status ops_begin(const struct ub_http_request *request, int statu
                                 const struct ub_http_header *headers, int64_t length,
                                 struct ub_err *err)
 {
-    return http_reply_begin(http_exchange_of(request), status, headers, length, err);
+    struct http_exchange *x = http_exchange_of(request);
+    bool may_wait = length < 0 || length > HTTP_PENDING_MAX;
+    if (may_wait && x->answer == HTTP_UNANSWERED && !http_transfer_begin(x)) {
+        return ub_fail(err, UB_EUNAVAILABLE, "too many transfers are under way");
+    }
+    return http_reply_begin(x, status, headers, length, err);
 }
 
 static enum ub_status ops_write(const struct ub_http_request *request, struct ub_bytes bytes,

@@ -53,6 +53,10 @@ struct ub_http_server {
     int64_t cut_at_ms; /* monotonic; 0 = no drain is under way */
     uint8_t scratch[HTTP_SCRATCH_SIZE];
 
+    /* Those whose handler streams: they hold a worker each (transfer.c). */
+    pthread_mutex_t transfer_lock;
+    struct http_exchange *transfers;
+
     /* For health() and is_drained() on the main loop. */
     atomic_bool is_draining;
     atomic_llong conn_count, busy_count, request_count, refused_count;

@@ -19,8 +19,12 @@ static bool is_gone(struct http_exchange *x)
 
 void http_handler_run(struct http_exchange *x)
 {
-    x->route->pub.handler(x->route->pub.arg, &x->pub);
-    http_reply_after(x);
+    bool is_stream = (x->route->pub.flags & UB_HTTP_STREAM_BODY) != 0;
+    if (!is_stream || http_transfer_begin(x)) {
+        x->route->pub.handler(x->route->pub.arg, &x->pub);
+        http_reply_after(x);
+    }
+    http_transfer_end(x);
 }
 
 static void handle_work(void *arg)

@@ -124,3 +124,61 @@ describe('transfers under way', () => {
     assert.ok(got < body.length, `${got} of ${body.length}`);
   });
 });
+
+describe('one member cannot keep all workers waiting', () => {
+  const few = { modules: (all) => ({ ...all, http: { ...all.http, workers: 8 } }) };
+  const inTime = async (admin) => {
+    const started = Date.now();
+    await admin.expect(200, 'GET', '/v1/identities', { timeoutMs: 5000 });
+    assert.ok(Date.now() - started < 1000, `${Date.now() - started} ms`);
+  };
+
+  test('by uploads that do not go on', async (t) => {
+    const { node, admin, bob } = await cast(t, ['bob'], few);
+    const room = await bob.createRoom();
+    const answers = [];
+    for (let i = 0; i < 12; i++) {
+      const { captured, body } = await upload(bob, room, 100000);
+      const { request, answer } = open(node, captured, [['Content-Length', `${body.length}`]]);
+      request.on('error', () => {});
+      request.write(body.subarray(0, 1000));
+      answers.push(answer);
+      t.after(() => request.destroy());
+    }
+    await sleep(300);
+    await inTime(admin);
+    assert.equal((await Promise.race(answers)).status, 503);
+  });
+
+  test('by downloads that are not read', async (t) => {
+    const { node, admin, bob } = await cast(t, ['bob'], few);
+    const room = await bob.createRoom();
+    const { captured, body, address } = await upload(bob, room, 30_000_000);
+    const sent = open(node, captured, [['Content-Length', `${body.length}`]]);
+    sent.request.end(body);
+    assert.equal((await sent.answer).status, 201);
+    for (let i = 0; i < 12; i++) {
+      const asked = await capture(bob, 'GET', `/v1/blobs/${address}`);
+      const request = http.request({ ...node.http, path: asked.target, agent: false,
+        headers: [['Host', 'x'], ...asked.headers].flat() });
+      request.on('error', () => {});
+      request.end();
+      t.after(() => request.destroy());
+      const [response] = await Promise.race([once(request, 'response'), sleep(1000, [null])]);
+      response?.on('error', () => {});
+    }
+    await inTime(admin);
+  });
+
+  test('by waits for a generation that does not come', async (t) => {
+    const { admin, bob } = await cast(t, ['bob'], few);
+    await bob.api.info();
+    const waits = Array.from({ length: 32 },
+      () => bob.api.get('/v1/rooms?min_generation=1000000'));
+    await sleep(200);
+    await inTime(admin);
+    for (const { status, code } of await Promise.all(waits)) {
+      assert.deepEqual([status, code], [503, 'behind']);
+    }
+  });
+});
