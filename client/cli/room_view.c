@@ -56,7 +56,10 @@ json_t *room_view(struct unibus_room *room)
     set(view, "id", json_string(unibus_room_id(room)));
     set_text(view, "name", ubr_bytes_of(state->name, state->name_len));
     set(view, "mode", json_string(is_plain ? "plain" : "sealed"));
-    set(view, "encryption", json_string(is_plain ? "not encrypted" : "encrypted"));
+    set(view, "encryption",
+        json_string(is_plain           ? "not encrypted"
+                    : state->epoch > 0 ? "encrypted"
+                                       : "not encrypted, not joined with --plain"));
     set(view, "verified", json_boolean(unibus_room_trust(room) == UNIBUS_CONFIRMED));
     set_role(view, (unsigned)unibus_room_role(room));
     set(view, "members", json_integer(state->members));

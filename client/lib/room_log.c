@@ -150,8 +150,14 @@ enum unibus_status room_check_pin(const struct unibus_room *room, struct unibus_
 /* A plain room never has an epoch: that a room is not encrypted is only ever said by its user. */
 static enum unibus_status check_mode(const struct unibus_room *room, struct unibus_err *err)
 {
-    if (!unibus_room_is_plain(room) || ubr_log_state(room->log)->epoch == 0) {
+    bool has_epoch = ubr_log_state(room->log)->epoch > 0;
+    bool is_pinned = wire_text(room->doc, "mode")[0] != '\0';
+    if (!is_pinned || unibus_room_is_plain(room) != has_epoch) {
         return UNIBUS_OK;
+    }
+    if (!has_epoch) {
+        unibus_fail(err, UNIBUS_UNVERIFIED, "the room is not encrypted: its log has no epoch");
+        return unibus_fix(err, "join it with --plain if that is what you want");
     }
     unibus_fail(err, UNIBUS_UNVERIFIED, "the room is encrypted: its log has epochs");
     return unibus_fix(err, "join it without --plain");
