@@ -41,8 +41,8 @@ static int teardown(void **state)
 
 static struct unibus_client *open_client(const struct fixture *fixture)
 {
-    const struct unibus_client_options options = {
-        .home = fixture->home, .admin_socket = stub_node_socket(fixture->node)};
+    const struct unibus_client_options options = {.home = fixture->home,
+                                                  .admin_socket = stub_node_socket(fixture->node)};
     struct unibus_client *client;
     struct unibus_identity made;
     struct unibus_err err = UNIBUS_ERR_INIT;
@@ -56,7 +56,8 @@ static struct unibus_client *open_client(const struct fixture *fixture)
     return client;
 }
 
-/* Connects to a server that sends this nonce (as JSON, with its quotes). True: it got a signature. */
+/* Connects to a server that sends this nonce (as JSON, with its quotes). True: it got a signature.
+ */
 static bool gets_signature(const struct fixture *fixture, const char *nonce_json, size_t nonce_len,
                            enum unibus_status *status_out)
 {
@@ -68,8 +69,8 @@ static bool gets_signature(const struct fixture *fixture, const char *nonce_json
     info[(size_t)head + nonce_len] = '}';
     struct stub_nats *nats = stub_nats_start(info, (size_t)head + nonce_len + 1);
     snprintf(url, sizeof(url), "nats://127.0.0.1:%d", stub_nats_port(nats));
-    json_t *answer = json_pack("{s:s, s:s, s:[s]}", "cluster_id", "c", "nonce_epoch", "n", "nats",
-                               url);
+    json_t *answer =
+        json_pack("{s:s, s:s, s:[s]}", "cluster_id", "c", "nonce_epoch", "n", "nats", url);
     stub_node_answer(fixture->node, "GET /v1/info", 200, answer);
     json_decref(answer);
     struct unibus_client *client = open_client(fixture);
@@ -106,7 +107,7 @@ static void a_forged_nonce_obtains_no_signature(void **state)
         FORGED("\\u00ffunibus/1/msg-sig\\u0000x"),
         FORGED("\\u0000unibus/1/device"),
         FORGED("\\\"@method\\\": GET\\n\\\"@path\\\": /v1/rooms"),
-        FORGED("0123456789"), /* too short */
+        FORGED("0123456789"),                                                        /* too short */
         FORGED("01234567890123456789012345678901234567890123456789012345678901234"), /* too long */
         FORGED("0123456789 abcdef"),
         FORGED("0123456789abcdef+"),

@@ -179,8 +179,7 @@ static void an_identity_is_made_once_and_its_account_key_is_not_kept(void **stat
     assert_int_equal(unibus_home_open(*state, &home, &err), UNIBUS_OK);
     assert_int_equal(unibus_identity_load(home, &loaded, &err), UNIBUS_NOT_FOUND);
     assert_int_equal(unibus_identity_create(home, false, &made, recovery, &err), UNIBUS_OK);
-    assert_int_equal(unibus_identity_create(home, false, &second, recovery, &err),
-                     UNIBUS_CONFLICT);
+    assert_int_equal(unibus_identity_create(home, false, &second, recovery, &err), UNIBUS_CONFLICT);
     assert_int_equal(unibus_identity_load(home, &loaded, &err), UNIBUS_OK);
     assert_memory_equal(loaded.sign.sk, made.sign.sk, sizeof(made.sign.sk));
     assert_memory_equal(loaded.head, made.head, UBR_HASH_LEN);
