@@ -103,7 +103,7 @@ static void resume_task(void *arg)
     if (x->conn != NULL && x->conn->phase == HTTP_PHASE_BODY) {
         http_conn_read_body(x->conn);
         if (x->conn->held_len == 0) {
-            /* The bytes that paused it may have been the last: then only the end is left to read. */
+            /* The bytes that paused it may have been the last: then only the end is left. */
             http_conn_feed(x->conn, (const uint8_t *)"", 0);
         }
         http_conn_settle(x->conn);
