@@ -59,7 +59,7 @@ static json_t *make_body(const struct cli *cli, const json_t *card)
 
 enum unibus_status cli_identity_add(struct cli *cli, struct unibus_err *err)
 {
-    json_t *card;
+    json_t *card = NULL;
     enum unibus_status status = cli_open(cli, err);
     if (status == UNIBUS_OK) {
         status = read_json(cli->args[1], &card, err);

@@ -37,8 +37,10 @@ static char *base64_of(const uint8_t *bytes, size_t len)
 {
     size_t cap = sodium_base64_ENCODED_LEN(len, sodium_base64_VARIANT_ORIGINAL);
     char *text = malloc(cap);
-    return text != NULL ? sodium_bin2base64(text, cap, bytes, len, sodium_base64_VARIANT_ORIGINAL)
-                        : NULL;
+    if (text != NULL) {
+        sodium_bin2base64(text, cap, bytes, len, sodium_base64_VARIANT_ORIGINAL);
+    }
+    return text;
 }
 
 static void set_base64(json_t *object, const char *key, struct ubr_bytes bytes)

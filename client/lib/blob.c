@@ -176,7 +176,7 @@ enum unibus_status unibus_blob_put(struct unibus_room *room, const struct unibus
         return status;
     }
     FILE *object = tmpfile();
-    struct ubr_blob_ref ref;
+    struct ubr_blob_ref ref = {.size = 0};
     status = object == NULL ? no_file(err, "cannot make a temporary file")
                             : seal_file(room, file, size, object, &ref, err);
     if (status == UNIBUS_OK) {

@@ -35,11 +35,13 @@ static enum unibus_status output_open(const struct unibus_download *download, st
     char address[UBR_BLOB_ADDRESS_LEN + 1];
     ubr_blob_address(download->reference->hash, address);
     output->may_replace = download->path != NULL;
-    output->path = strdup(download->path != NULL ? download->path : address);
-    if (output->path == NULL || asprintf(&output->temporary, "%s.XXXXXX", output->path) < 0) {
-        output->temporary = NULL;
+    const char *path = download->path != NULL ? download->path : address;
+    char *temporary = NULL;
+    output->path = strdup(path);
+    if (output->path == NULL || asprintf(&temporary, "%s.XXXXXX", path) < 0) {
         return unibus_fail(err, UNIBUS_FAILED, "no memory");
     }
+    output->temporary = temporary;
     int fd = mkstemp(output->temporary);
     output->file = fd < 0 ? NULL : fdopen(fd, "w");
     if (output->file == NULL) {

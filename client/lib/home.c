@@ -292,9 +292,10 @@ json_t *unibus_home_list(struct unibus_home *home, const char *folder)
     struct dirent *item;
     while ((item = readdir(dir)) != NULL) {
         size_t len = strlen(item->d_name);
-        char **more = item->d_name[0] == '.' || len < 6 || strcmp(item->d_name + len - 5, ".json")
-                          ? NULL
-                          : reallocarray(names, count + 1, sizeof(*names));
+        char **more =
+            item->d_name[0] == '.' || len < 6 || strcmp(item->d_name + len - 5, ".json") != 0
+                ? NULL
+                : reallocarray(names, count + 1, sizeof(*names));
         if (more != NULL) {
             names = more;
             names[count] = strndup(item->d_name, len - 5);
