@@ -75,8 +75,9 @@ struct memb_room *memb_call_room(struct memb_call *call, bool for_operators,
 
 /* ---- taking effect ---- */
 
-/* Commits with the nonce, when the caller is live still, and with the answer for a repeat when the request has an
- * Idempotency-Key: status, location and body are what will be answered. On failure answered
+/* Commits with the nonce, when the caller is live still, and with the answer for a repeat when the
+ * request has an Idempotency-Key: status, location and body are what will be answered. On failure
+ * answered
  * (`conflict` for a precondition), and false. */
 bool memb_call_commit(struct memb_call *call, struct memb_txn *txn, enum ub_problem conflict,
                       int status, const char *location, const json_t *body);

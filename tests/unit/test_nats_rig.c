@@ -128,7 +128,7 @@ static void nkey_encode(const uint8_t *key, char *out)
     for (size_t i = 0; i < 56; i++) {
         unsigned value = 0;
         for (size_t bit = i * 5; bit < i * 5 + 5; bit++) {
-            value = value << 1 | (raw[bit / 8] >> (7 - bit % 8) & 1u);
+            value = value << 1 | ((unsigned)raw[bit / 8] >> (7 - bit % 8) & 1u);
         }
         out[i] = letters[value];
     }
