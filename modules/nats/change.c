@@ -11,6 +11,8 @@
 #include "authz.h"
 #include "errors.h"
 
+#define CHANGE_LATE_MS 60000
+
 struct change_item {
     struct nats_session *session;
     const struct nats_perms *perms; /* NULL = may no longer be connected */
@@ -223,6 +225,7 @@ static const struct nats_perms *session_ask(struct nats_server *server,
 static bool sessions_are_alike(const struct nats_session *a, const struct nats_session *b)
 {
     return strcmp(a->principal.id, b->principal.id) == 0 &&
+           a->principal.serial == b->principal.serial && a->principal.role == b->principal.role &&
            memcmp(a->principal.device, b->principal.device, sizeof(a->principal.device)) == 0 &&
            a->source_count == b->source_count &&
            memcmp(a->sources, b->sources, a->source_count * sizeof(uint32_t)) == 0;
@@ -266,7 +269,8 @@ static struct change *change_prepare(struct nats_server *server, const char *id)
     return change;
 }
 
-/* A change that could not be looked at in time is not lost. */
+/* A change that could not be looked at in time is not lost: it waits in the queue of logins, or,
+ * when strangers have filled that, here. */
 struct change_later {
     struct nats_provider *provider;
     char id[UB_ID_MAX];
@@ -275,11 +279,11 @@ struct change_later {
 static void change_on_pool(void *arg)
 {
     struct change_later *later = arg;
-    nats_authz_changed(later->provider, later->id, 60000);
+    nats_authz_changed(later->provider, later->id, CHANGE_LATE_MS);
     free(later);
 }
 
-static void change_put_off(struct nats_provider *provider, const char *id)
+static uint32_t change_put_off(struct nats_provider *provider, const char *id, bool is_last_try)
 {
     const struct ub_host *host = provider->server->host;
     struct change_later *later = calloc(1, sizeof(*later));
@@ -287,11 +291,15 @@ static void change_put_off(struct nats_provider *provider, const char *id)
         later->provider = provider;
         snprintf(later->id, sizeof(later->id), "%s", id);
         if (host->pool->submit(provider->server->auth_pool, change_on_pool, later) == UB_OK) {
-            return;
+            return 0;
         }
         free(later);
     }
+    if (!is_last_try) {
+        return nats_authz_changed(provider, id, CHANGE_LATE_MS);
+    }
     host->node->fail(host, "E-NATS-RIGHTS", "a change of rights could not be applied");
+    return 0;
 }
 
 uint32_t nats_authz_changed(void *arg, const char *id, int64_t wait_ms)
@@ -300,8 +308,7 @@ uint32_t nats_authz_changed(void *arg, const char *id, int64_t wait_ms)
     struct nats_server *server = provider->server;
     struct timespec deadline = deadline_in(wait_ms < 0 ? 0 : wait_ms);
     if (!gate_enter(server, &deadline)) {
-        change_put_off(provider, id);
-        return 0;
+        return change_put_off(provider, id, wait_ms >= CHANGE_LATE_MS);
     }
     struct change *change = change_prepare(server, id);
     gate_leave(server);

@@ -97,6 +97,7 @@ static bool session_is_of(const struct nats_session *session, const struct nats_
            memcmp(session->principal.device, grant->principal.device,
                   sizeof(grant->principal.device)) == 0 &&
            session->principal.role == grant->principal.role &&
+           session->principal.serial == grant->principal.serial &&
            memcmp(session->sources, grant->sources, grant->count * sizeof(uint32_t)) == 0;
 }
 

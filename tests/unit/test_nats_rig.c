@@ -189,6 +189,7 @@ static enum ub_verdict rig_connect(void *self, const struct ub_cred *cred,
         verdict = UB_DENY;
     } else if (user != NULL) {
         principal_out->role = UB_ROLE_MEMBER;
+        principal_out->serial = user->serial;
         snprintf(principal_out->id, sizeof(principal_out->id), "%s", user->name);
         snprintf(principal_out->handle, sizeof(principal_out->handle), "%s", user->name);
         user->perms->ref(user->perms);
@@ -205,7 +206,8 @@ static const struct ub_perms *rig_permissions(void *self, const struct ub_princi
     pthread_mutex_lock(&authz->lock);
     authz->asked++;
     const struct rig_user *user = user_find(authz, principal->id);
-    const struct ub_perms *perms = user == NULL ? NULL : user->perms;
+    bool is_old = user != NULL && principal->serial < user->serial_min;
+    const struct ub_perms *perms = user == NULL || is_old ? NULL : user->perms;
     if (perms != NULL) {
         perms->ref(perms);
     }

@@ -28,6 +28,8 @@ struct rig_user {
     char nkey[64];
     uint8_t public_key[32];
     const struct ub_perms *perms; /* NULL = may not connect */
+    uint64_t serial;              /* of the principal at login */
+    uint64_t serial_min;          /* sessions of an older one may not go on */
 };
 
 struct rig_authz {

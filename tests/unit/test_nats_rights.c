@@ -487,6 +487,32 @@ static void test_allow_without_a_set_denies(void **state)
     rig_stop(&rig);
 }
 
+/* Logins of one device before and after its NATS key was replaced look alike but for the serial:
+ * each is asked about, or the thief of the old key keeps his connection. */
+static void test_each_login_is_asked_about(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_client old, fresh;
+    const struct ub_perm_rule rule = {.actions = BOTH, .subject = "a.>"};
+    give(rig, "u", 0, &rule, 1);
+    struct rig_user *user = &rig->authz.users[0];
+    for (size_t i = 0; i < rig->authz.user_count; i++) {
+        user = strcmp(rig->authz.users[i].name, "u") == 0 ? &rig->authz.users[i] : user;
+    }
+    user->serial = 1;
+    rig_login(rig, &old, "u");
+    user->serial = user->serial_min = 2;
+    give(rig, "u", 0, &rule, 1);
+    rig_login(rig, &fresh, "u");
+    rig_user_changed(&rig->authz, "u");
+    rig_expect(&old, "-ERR 'User Authentication Revoked'\r\n");
+    rig_expect_closed(&old);
+    rig_send(&fresh, "SUB a.b 1\r\n");
+    rig_sync(&fresh, "");
+    rig_close(&old);
+    rig_close(&fresh);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -497,6 +523,7 @@ int main(void)
         WITH_SERVER(test_change_on_live_connections),
         WITH_SERVER(test_change_texts),
         WITH_SERVER(test_changes_during_logins),
+        WITH_SERVER(test_each_login_is_asked_about),
         WITH_SERVER(test_guard),
         WITH_SERVER(test_inbox_requests),
         WITH_SERVER(test_inbox_ownership),
