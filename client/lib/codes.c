@@ -66,8 +66,10 @@ bool unibus_code_next(size_t *cursor, struct unibus_code *code_out)
 
 bool unibus_code_find(const char *name, struct unibus_code *code_out)
 {
-    for (size_t cursor = 0; unibus_code_next(&cursor, code_out);) {
-        if (strcmp(code_out->code, name) == 0) {
+    struct unibus_code code;
+    for (size_t cursor = 0; unibus_code_next(&cursor, &code);) {
+        if (strcmp(code.code, name) == 0) {
+            *code_out = code;
             return true;
         }
     }

@@ -15,6 +15,7 @@ struct unibus_code {
 
 /* All of them, in order. *cursor starts at 0; false at the end. */
 bool unibus_code_next(size_t *cursor, struct unibus_code *code_out);
+/* False, and *code_out stays as it is, when there is none of that name. */
 bool unibus_code_find(const char *name, struct unibus_code *code_out);
 
 #endif
