@@ -375,8 +375,10 @@ static void create_alone(struct job *job, json_t **answer_out, struct memb_effec
     struct memb_call *call = job->call;
     struct memb_room *same = find_room(call->memb, job->append);
     if (same != NULL) {
+        /* The answer shows the present head: not to a founder who is no longer in the room. */
         bool is_founder = call->identity == NULL ||
-                          memcmp(call->identity->account_pk, same->founder_pk, UBR_KEY_LEN) == 0;
+                          (memcmp(call->identity->account_pk, same->founder_pk, UBR_KEY_LEN) == 0 &&
+                           memb_room_role(same, call->identity->account_pk) != UBR_ROLE_NONE);
         if (is_founder && is_known(same, job->append) && same->is_plain == job->append->is_plain) {
             answer_repeat(call, same, true);
         } else {

@@ -340,6 +340,26 @@ static void loads_the_same_state(void **state)
     check_same_log(rig);
 }
 
+/* Posting the first entries again answers with the present head, which is for members. */
+static void tells_a_former_founder_nothing(void **state)
+{
+    struct rig *rig = *state;
+    struct ubr_entry entry = maker_draft(&rig->maker, UBR_ENTRY_CREATE, 0, 0, 0);
+    entry.suite = UBR_SUITE_1;
+    rig_entry(rig, entry, 0);
+    json_t *create = json_pack("{s:O,s:s}", "entries", rig->entries, "mode", "plain");
+    assert_int_equal(rig_call(rig, 0, "POST", "/v1/rooms", json_incref(create)), 201);
+    assert_int_equal(rig_call(rig, 0, "POST", "/v1/rooms", json_incref(create)), 200);
+    snprintf(room, sizeof room, "%s", rig_text(rig, "id"));
+    rig_clear(rig);
+    rig_add(rig, 0, 1, UBR_ROLE_OWNER);
+    assert_int_equal(rig_append(rig, 0, room, NULL), 200);
+    rig_remove(rig, 1, 0);
+    assert_int_equal(rig_append(rig, 1, room, NULL), 200);
+    assert_int_equal(rig_call(rig, 0, "POST", "/v1/rooms", create), 409);
+    assert_null(member_of(rig, "head"));
+}
+
 /* An entry whose seq is near 2^64: seq + 1 wraps to a small number, and "is it in the log already?"
  * would look before the start of the log. */
 static void refuses_wrapping_sequence_numbers(void **state)
@@ -374,11 +394,17 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(makes_a_room),         CASE(needs_an_epoch_in_a_new_room),
-        CASE(adds_and_removes),     CASE(refuses_what_the_log_refuses),
-        CASE(limits_the_rate),      CASE(tells_before_it_answers),
-        CASE(refuses_auditors),     CASE(keeps_plain_rooms_plain),
-        CASE(loads_the_same_state), CASE(refuses_wrapping_sequence_numbers),
+        CASE(makes_a_room),
+        CASE(needs_an_epoch_in_a_new_room),
+        CASE(adds_and_removes),
+        CASE(refuses_what_the_log_refuses),
+        CASE(limits_the_rate),
+        CASE(tells_before_it_answers),
+        CASE(refuses_auditors),
+        CASE(keeps_plain_rooms_plain),
+        CASE(loads_the_same_state),
+        CASE(refuses_wrapping_sequence_numbers),
+        CASE(tells_a_former_founder_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
