@@ -60,6 +60,7 @@ struct memb_identity {
     uint32_t nonces_open;
     /* under memb_model.lock: how far its entries below admin are ahead of the rate (rate.c) */
     int64_t rate_until_ms;
+    int64_t stage_until_ms; /* likewise, the records of boxes that it staged */
 };
 
 /* What a public key stands for, for ever (UBR1, 4.7). */

@@ -8,6 +8,7 @@
 
 #include "boxes.h"
 #include "posted.h"
+#include "rate.h"
 #include "rooms.h"
 #include "routes.h"
 #include "staged.h"
@@ -475,6 +476,18 @@ static bool has_room_for_chunk(struct memb_call *call, const struct memb_room *r
     return has_room;
 }
 
+static bool check_stage_rate(struct memb_call *call)
+{
+    int64_t wait_ms;
+    char members[48];
+    if (memb_stage_take(call->memb, call->identity, &wait_ms)) {
+        return true;
+    }
+    snprintf(members, sizeof members, "\"retry_after_s\":%lld", (long long)(wait_ms / 1000 + 1));
+    memb_problem_with(call, UB_P_RATE_LIMITED, members, "too many boxes were staged by you");
+    return false;
+}
+
 static void store_chunk(struct memb_call *call, const struct memb_room *room, const uint8_t *commit,
                         const struct memb_boxes *boxes)
 {
@@ -509,7 +522,7 @@ static void stage(struct memb_call *call, struct memb_room *room, const struct m
         memb_problem(call, UB_P_EXISTS, "that epoch is in the log: bring late boxes");
     } else if (MEMB_STAGED_BASE + (size_t)boxes->count * MEMB_BOX_ITEM_LEN > MEMB_RECORD_MAX) {
         memb_problem(call, UB_P_TOO_LARGE, "at most 3339 boxes a request: bring several");
-    } else if (has_room_for_chunk(call, room, commit)) {
+    } else if (check_stage_rate(call) && has_room_for_chunk(call, room, commit)) {
         store_chunk(call, room, commit, boxes);
     }
 }

@@ -255,6 +255,28 @@ static void counts_staged_boxes(void **state)
     json_decref(all), json_decref(staged), json_decref(rest);
 }
 
+/* Boxes for epochs that never come lie in the store for 10 minutes: not any number of them. */
+static void limits_staged_boxes(void **state)
+{
+    struct rig *rig = *state;
+    char commit[65], kid[33];
+    assert_int_equal(rig_found(rig, 1, false, room), 201);
+    rig_add(rig, 0, 2, UBR_ROLE_WRITER);
+    assert_int_equal(rig_append(rig, 0, room, NULL), 200);
+    memset(kid, 'a', 32), kid[32] = '\0';
+    json_t *boxes = json_pack("[{s:s,s:o}]", "kid", kid, "box", rig_box(1));
+    for (int i = 0; i < 64; i++) {
+        snprintf(commit, sizeof commit, "%064x", i);
+        assert_int_equal(stage(rig, 2, commit, boxes), 204);
+    }
+    assert_int_equal(stage(rig, 2, commit, boxes), 429);
+    assert_int_equal(stage(rig, 0, commit, boxes), 204); /* each for himself */
+    kit_clock_advance(rig->host, 10000);
+    assert_int_equal(stage(rig, 2, commit, boxes), 204);
+    assert_int_equal(stage(rig, 2, commit, boxes), 429);
+    json_decref(boxes);
+}
+
 static void forgets_staged_boxes(void **state)
 {
     struct rig *rig = *state;
@@ -282,7 +304,7 @@ int main(void)
         CASE(delivers_and_forgets),           CASE(erases_what_was_acknowledged),
         CASE(takes_late_boxes_for_newcomers), CASE(answers_wishes),
         CASE(keeps_history_closed),           CASE(counts_staged_boxes),
-        CASE(forgets_staged_boxes),
+        CASE(forgets_staged_boxes),           CASE(limits_staged_boxes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
