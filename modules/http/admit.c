@@ -125,6 +125,36 @@ enum ub_problem http_length_judge(const struct http_exchange *x)
     return is_over ? UB_P_TOO_LARGE : UB_P_NONE;
 }
 
+/* Large bodies lie in memory until their handler has answered, and come as slowly as the peer
+ * likes: so much of one identity, and of all together. */
+#define BODY_LARGE    65536
+#define BODIES_OF_ONE ((int64_t)32 << 20)
+#define BODIES_OF_ALL ((int64_t)256 << 20)
+
+static int64_t large_body(const struct http_exchange *x)
+{
+    bool is_held = http_head_has_body(&x->head) && (x->route->pub.flags & UB_HTTP_STREAM_BODY) == 0;
+    int64_t max = x->head.is_chunked ? x->route->pub.body_max_bytes : x->pub.body_length;
+    return is_held && max > BODY_LARGE ? max : 0;
+}
+
+static bool has_room_for_body(const struct http_exchange *x)
+{
+    int64_t one = large_body(x), all = one;
+    for (const struct http_conn *conn = x->server->conns; all > 0 && conn != NULL;
+         conn = conn->next) {
+        const struct http_exchange *it = conn->exchange;
+        bool is_admitted = conn->phase == HTTP_PHASE_BODY || conn->phase == HTTP_PHASE_ANSWER;
+        if (it == NULL || it == x || !is_admitted || it->route == NULL) {
+            continue;
+        }
+        int64_t body = large_body(it);
+        all += body;
+        one += strcmp(it->pub.principal.id, x->pub.principal.id) == 0 ? body : 0;
+    }
+    return one <= BODIES_OF_ONE && all <= BODIES_OF_ALL;
+}
+
 void http_admitted(struct http_exchange *x)
 {
     bool is_stream = (x->route->pub.flags & UB_HTTP_STREAM_BODY) != 0;
@@ -137,6 +167,11 @@ void http_admitted(struct http_exchange *x)
         snprintf(detail, sizeof(detail), "the body of this route has at most %lld bytes",
                  (long long)x->route->pub.body_max_bytes);
         http_problem_reply(x, problem, NULL, detail);
+        return;
+    }
+    if (!has_room_for_body(x)) {
+        http_problem_reply(x, UB_P_MODULE_UNAVAILABLE, NULL,
+                           "too many large bodies are under way: try again later");
         return;
     }
     if (http_head_has_body(&x->head)) {

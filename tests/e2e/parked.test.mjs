@@ -182,3 +182,21 @@ describe('one member cannot keep all workers waiting', () => {
     }
   });
 });
+
+test('one member cannot fill the memory with bodies that do not end', async (t) => {
+  const { node, alice, bob } = await cast(t, ['alice', 'bob']);
+  const [room, mine] = [await bob.createRoom(), await alice.createRoom()];
+  const body = Buffer.alloc(4_000_000, ' ');
+  const answers = [];
+  for (let i = 0; i < 40; i++) {
+    const captured = await capture(bob, 'POST', `${room.path}/log`, { body, ifMatch: 'x' });
+    const { request, answer } = open(node, captured, [['Content-Length', `${body.length}`]]);
+    request.on('error', () => {});
+    request.write(body.subarray(1));
+    answers.push(Promise.race([answer, sleep(2000, { status: 'held' })]));
+    t.after(() => request.destroy());
+  }
+  const held = (await Promise.all(answers)).filter(({ status }) => status === 'held');
+  assert.equal(held.length, 8);
+  await mine.add(bob.card); // and others go on
+});
