@@ -164,6 +164,22 @@ static void who(const struct instance *instance, const char *setting, char *out,
     }
 }
 
+/* One setting may weaken two facts (auth = "off" also opens the access list): it is named once, by
+ * the fact that bears its name. */
+static bool is_said_by_another(const struct posture *posture, const struct posture_fact *fact)
+{
+    if (fact->setting == NULL || strcmp(fact->setting, fact->name) == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < posture->fact_count; i++) {
+        const struct posture_fact *other = &posture->facts[i];
+        if (other->instance == fact->instance && strcmp(other->name, fact->setting) == 0) {
+            return strength(auth_ladder, other->value) != 2;
+        }
+    }
+    return false;
+}
+
 /* The fact must be as strong as the last step of its ladder. */
 static void judge_ladder(struct judge *judge, const char *name, const char *const *ladder,
                          enum error_id id)
@@ -180,7 +196,8 @@ static void judge_ladder(struct judge *judge, const char *name, const char *cons
     for (size_t i = 0; i < judge->posture->fact_count; i++) {
         const struct posture_fact *fact = &judge->posture->facts[i];
         char module[160];
-        if (strcmp(fact->name, name) != 0 || strength(ladder, fact->value) == 2) {
+        if (strcmp(fact->name, name) != 0 || strength(ladder, fact->value) == 2 ||
+            is_said_by_another(judge->posture, fact)) {
             continue;
         }
         who(fact->instance, fact->setting, module, sizeof(module));
