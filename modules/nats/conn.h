@@ -71,6 +71,7 @@ struct nats_conn {
     struct nats_replies *replies;
     uint8_t own_token_len; /* 0 = none: the inbox last found to be its own */
     uint8_t own_token[64];
+    uint64_t own_token_version; /* of the inbox table then */
     char nonce[NATS_NONCE_LEN + 1];
     char address[NATS_ADDRESS_MAX];
 };

@@ -2,6 +2,7 @@
 #include "inbox.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,6 +34,7 @@ struct inbox_entry {
 
 struct nats_inbox_table {
     pthread_mutex_t lock;
+    _Atomic uint64_t version; /* changed under the lock */
     uint64_t seed;
     struct inbox_entry **buckets;
     size_t bucket_count, count;
@@ -139,6 +141,7 @@ static struct inbox_owner *entry_free(struct nats_inbox_table *table, struct inb
     }
     *link = entry->next;
     table->count--;
+    atomic_fetch_add(&table->version, 1);
     owner->token_count--;
     free(entry);
     return owner;
@@ -266,6 +269,11 @@ bool nats_inbox_is_owner(struct nats_inbox_table *table, struct ub_bytes token,
     bool is_owner = entry != NULL && strcmp(entry->owner->identity, identity) == 0;
     pthread_mutex_unlock(&table->lock);
     return is_owner;
+}
+
+uint64_t nats_inbox_version(const struct nats_inbox_table *table)
+{
+    return atomic_load(&table->version);
 }
 
 bool nats_inbox_reserve(struct nats_inbox_table *table, struct ub_bytes token, const char *identity,

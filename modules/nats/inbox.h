@@ -30,6 +30,9 @@ void nats_inbox_release(struct nats_inbox_table *table, struct ub_bytes token, c
 bool nats_inbox_is_owner(struct nats_inbox_table *table, struct ub_bytes token,
                          const char *identity, int64_t now_ms);
 
+/* Grows whenever a token loses its owner: what was found before may hold no more. */
+uint64_t nats_inbox_version(const struct nats_inbox_table *table);
+
 /* The token is the identity's until as many unreserves; *is_taken_over_out: another identity held
  * it and must be put out. false = no memory. */
 bool nats_inbox_reserve(struct nats_inbox_table *table, struct ub_bytes token, const char *identity,

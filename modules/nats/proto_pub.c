@@ -66,7 +66,8 @@ static bool inbox_is_own(struct nats_conn *conn, struct ub_bytes reply)
 {
     char room[UB_ID_MAX + 24];
     struct ub_bytes token = nats_inbox_token(reply);
-    if (token.len == conn->own_token_len && token.len > 0 &&
+    uint64_t version = nats_inbox_version(conn->shard->server->inboxes);
+    if (token.len == conn->own_token_len && token.len > 0 && version == conn->own_token_version &&
         memcmp(token.ptr, conn->own_token, token.len) == 0) {
         return true;
     }
@@ -77,6 +78,7 @@ static bool inbox_is_own(struct nats_conn *conn, struct ub_bytes reply)
     if (token.len <= sizeof(conn->own_token)) {
         memcpy(conn->own_token, token.ptr, token.len);
         conn->own_token_len = (uint8_t)token.len;
+        conn->own_token_version = version;
     }
     return true;
 }

@@ -333,6 +333,33 @@ static void test_inbox_reserved(void **state)
     rig_close(&bob);
 }
 
+/* A connection that used an inbox of its identity's must notice when the inbox is another's, also
+ * when nobody held it at that moment: else it makes its accomplice a responder to that inbox. */
+static void test_inbox_changes_hands(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_client bob, second, alice;
+    const struct ub_perms token = {.inbox_token = "hers"};
+    const struct ub_perm_rule rule = {.actions = BOTH, .subject = "svc.>"};
+    members(rig);
+    rig_user_set(&rig->authz, "alice", rig_perms(UB_PERM_INBOX, &rule, 1, &token));
+    rig_login(rig, &bob, "bob");
+    rig_login(rig, &second, "bob");
+    rig_send(&bob, "SUB _INBOX.hers.> 1\r\n");
+    rig_sync(&bob, "");
+    rig_send(&second, "PUB svc.a _INBOX.hers.1 0\r\n\r\n");
+    rig_sync(&second, "");
+    rig_send(&bob, "UNSUB 1\r\n");
+    rig_sync(&bob, "");
+    rig_login(rig, &alice, "alice");
+    rig_send(&second, "PUB svc.a _INBOX.hers.1 0\r\n\r\n");
+    rig_sync(&second,
+             "-ERR 'Permissions Violation for Publish with Reply of \"_INBOX.hers.1\"'\r\n");
+    rig_close(&bob);
+    rig_close(&second);
+    rig_close(&alice);
+}
+
 /* Reply subjects: whoever answers does so with his own rights. */
 static void test_reply_subjects(void **state)
 {
@@ -528,6 +555,7 @@ int main(void)
         WITH_SERVER(test_inbox_requests),
         WITH_SERVER(test_inbox_ownership),
         WITH_SERVER(test_inbox_reserved),
+        WITH_SERVER(test_inbox_changes_hands),
         WITH_SERVER(test_reply_subjects),
         WITH_SERVER(test_forwarded_requests),
         WITH_SERVER(test_allow_responses),
