@@ -137,7 +137,8 @@ static enum ubr_error check_head_is_known(struct judging *judging)
 static enum ubr_error check_head_hash(struct judging *judging)
 {
     const uint8_t *hash = ubr_log_hash_at(judging->receiver->log, judging->msg->head_seq);
-    bool is_same = hash != NULL && memcmp(hash, judging->head_hash, sizeof judging->head_hash) == 0;
+    bool is_same =
+        hash != NULL && memcmp(hash, judging->msg->head_hash, UBR_MSG_HEAD_HASH_LEN) == 0;
     return is_same ? UBR_OK : UBR_E_FORK;
 }
 

@@ -15,7 +15,6 @@ struct judging {
     /* From step 3 on. */
     uint8_t sig[UBR_SIG_LEN];
     uint8_t digest[UBR_HASH_LEN]; /* what sig signs */
-    uint8_t head_hash[UBR_MSG_HEAD_HASH_LEN];
     struct ubr_bytes body; /* u16 ext_len ‖ extensions ‖ content */
     /* From step 4 on. */
     struct ubr_log_kid device;

@@ -17,7 +17,7 @@ static void take_apart(struct judging *judging, const struct msg_aad *aad, struc
         msg_digest(aad, ubr_bytes_of(reader.next, reader.left), judging->digest);
     }
     judging->msg->head_seq = ubr_get_u32(&reader);
-    ubr_get_copy(&reader, judging->head_hash, sizeof judging->head_hash);
+    ubr_get_copy(&reader, judging->msg->head_hash, sizeof judging->msg->head_hash);
     judging->body = ubr_get_rest(&reader);
 }
 

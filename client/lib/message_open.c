@@ -10,8 +10,7 @@
 
 #include "room.h"
 
-#define CLAIM_WIRE_MAX 65536
-#define SAVE_EVERY_MS  1000
+#define SAVE_EVERY_MS 1000
 
 static struct room_window *find_window(const struct unibus_room *room,
                                        const uint8_t kid[UBR_KID_LEN])
@@ -74,10 +73,9 @@ enum unibus_status unibus_messages_flush(struct unibus_room *room, struct unibus
     return status;
 }
 
-/* The message itself is kept: when the log has grown it is judged again. */
-static enum unibus_status keep_claim(struct unibus_room *room,
-                                     const struct unibus_incoming *incoming,
-                                     const struct ubr_msg *msg, struct unibus_err *err)
+/* What was signed: a member's word for the hash of an entry that this client has not got. */
+static enum unibus_status keep_claim(struct unibus_room *room, const struct ubr_msg *msg,
+                                     struct unibus_err *err)
 {
     enum unibus_status status = room_edit_begin(room, err);
     if (status != UNIBUS_OK) {
@@ -85,14 +83,9 @@ static enum unibus_status keep_claim(struct unibus_room *room,
     }
     if (json_object_get(room->doc, "claim") == NULL) {
         json_t *claim = json_object();
-        const char *subject =
-            incoming->ub_subject != NULL ? incoming->ub_subject : incoming->subject;
         json_object_set_new(claim, "seq", json_integer(msg->head_seq));
-        json_object_set_new(claim, "subject", json_string(subject));
+        wire_put_hex(claim, "hash", ubr_bytes_of(msg->head_hash, UBR_MSG_HEAD_HASH_LEN));
         wire_put(claim, "account_pk", ubr_bytes_of(msg->account_pk, UBR_KEY_LEN));
-        if (incoming->payload.len <= CLAIM_WIRE_MAX) {
-            wire_put(claim, "wire", incoming->payload);
-        }
         json_object_set_new(room->doc, "claim", claim);
     }
     return room_edit_commit(room, err);
@@ -186,7 +179,7 @@ enum unibus_status unibus_message_open(struct unibus_room *room,
     }
     if (fault == UBR_E_HEAD_UNPROVEN) {
         struct unibus_err second;
-        if (keep_claim(room, incoming, &said_out->msg, &second) != UNIBUS_OK) {
+        if (keep_claim(room, &said_out->msg, &second) != UNIBUS_OK) {
             unibus_client_notice(room->client, "%s", second.message);
         }
     }

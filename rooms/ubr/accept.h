@@ -52,13 +52,14 @@ struct ubr_delivery {
 };
 
 /* What is shown to the application. Complete only on UBR_OK; else the header if it could be read,
- * the sender from step 4 and head_seq from step 3 on (the claim of E-HEAD-UNPROVEN). */
+ * the sender from step 4, head_seq and head_hash from step 3 on (the claim of E-HEAD-UNPROVEN). */
 struct ubr_msg {
     struct ubr_msg_header header;
     uint8_t account_pk[UBR_KEY_LEN];
-    enum ubr_role role;        /* at head_seq */
-    const char *handle;        /* at head_seq; borrowed until the log's next append */
-    uint32_t head_seq;         /* the sender's head h */
+    enum ubr_role role; /* at head_seq */
+    const char *handle; /* at head_seq; borrowed until the log's next append */
+    uint32_t head_seq;  /* the sender's head h, and the beginning of its entry's hash */
+    uint8_t head_hash[UBR_MSG_HEAD_HASH_LEN];
     struct ubr_bytes subject;  /* the authenticated one, inside the delivery */
     struct ubr_extensions ext; /* media_type is inside plain */
     struct ubr_bytes content;  /* without padding, inside plain; see ubr_msg_record_next */
