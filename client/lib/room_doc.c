@@ -141,6 +141,16 @@ static void edit_epoch_age(struct unibus_room *room)
     json_object_set_new(room->doc, "epoch_since", fresh);
 }
 
+/* Another process of this home may have pinned a later entry: what goes beyond it must contain it,
+ * or the node shows us two logs. */
+static enum unibus_status check_pin_of_others(const struct unibus_room *room,
+                                              struct unibus_err *err)
+{
+    const json_t *pin = json_object_get(room->doc, "pin");
+    bool is_ahead = wire_number(pin, "seq") >= (int64_t)ubr_log_state(room->log)->entries;
+    return pin == NULL || is_ahead ? UNIBUS_OK : room_check_pin(room, err);
+}
+
 enum unibus_status room_save_log(struct unibus_room *room, struct unibus_err *err)
 {
     if (json_array_size(room->entries) == room->entries_kept) {
@@ -148,6 +158,11 @@ enum unibus_status room_save_log(struct unibus_room *room, struct unibus_err *er
     }
     enum unibus_status status = edit_begin_with_mode(room, err);
     if (status != UNIBUS_OK) {
+        return status;
+    }
+    status = check_pin_of_others(room, err);
+    if (status != UNIBUS_OK) {
+        unibus_home_unlock(room->client->home);
         return status;
     }
     edit_pin(room);
