@@ -195,6 +195,7 @@ struct listener {
     long long count_left; /* −1 = no end */
     long long end_ms;     /* of the monotonic clock; −1 = no end */
     long long tend_ms;
+    char told[sizeof(((struct unibus_err *)NULL)->message)]; /* what failed last */
 };
 
 #define TEND_EVERY_MS 5000
@@ -376,12 +377,24 @@ static enum unibus_status take_event(struct listener *listener,
     }
 }
 
-/* A member who is online answers for others now and then; what fails there is tried again. */
+/* What cannot be done now is tried again; that the node shows a false log is said, once. */
+static void tell_once(struct listener *listener, enum unibus_status status,
+                      const struct unibus_err *err)
+{
+    if (status == UNIBUS_OK) {
+        listener->told[0] = '\0';
+    } else if (status == UNIBUS_UNVERIFIED && strcmp(listener->told, err->message) != 0) {
+        unibus_client_notice_error(listener->cli->client, "the log", err);
+        snprintf(listener->told, sizeof(listener->told), "%s", err->message);
+    }
+}
+
+/* A member who is online answers for others now and then. */
 static void tend(struct listener *listener)
 {
     if (mono_ms() >= listener->tend_ms && cli_option(listener->cli, "raw") == NULL) {
-        struct unibus_err err;
-        unibus_room_tend(listener->room, &err);
+        struct unibus_err err = UNIBUS_ERR_INIT;
+        tell_once(listener, unibus_room_tend(listener->room, &err), &err);
         unibus_messages_flush(listener->room, &err);
         listener->tend_ms = mono_ms() + TEND_EVERY_MS;
     }

@@ -24,6 +24,14 @@ void unibus_client_notice(struct unibus_client *client, const char *format, ...)
     client->notice(client->notice_arg, text);
 }
 
+void unibus_client_notice_error(struct unibus_client *client, const char *what,
+                                const struct unibus_err *err)
+{
+    bool has_code = err->code[0] != '\0';
+    unibus_client_notice(client, "%s: %s%s%s%s", what, err->message, has_code ? " [" : "",
+                         err->code, has_code ? "]" : "");
+}
+
 static json_t *read_config(struct unibus_client *client)
 {
     json_t *doc;

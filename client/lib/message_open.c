@@ -126,10 +126,10 @@ static enum ubr_error fetch_and_judge(struct unibus_room *room,
 {
     uint32_t before = ubr_log_state(room->log)->entries;
     size_t secrets_before = room->secrets_len;
-    struct unibus_err err;
+    struct unibus_err err = UNIBUS_ERR_INIT;
     if (unibus_room_sync(room, &err) != UNIBUS_OK ||
         unibus_room_fetch_secrets(room, &err) != UNIBUS_OK) {
-        unibus_client_notice(room->client, "fetching the log: %s", err.message);
+        unibus_client_notice_error(room->client, "fetching the log", &err);
     }
     uint32_t entries = ubr_log_state(room->log)->entries;
     return entries == before && room->secrets_len == secrets_before

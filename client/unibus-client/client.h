@@ -43,6 +43,9 @@ enum unibus_status unibus_client_keep_server(struct unibus_client *client, const
                                              struct unibus_err *err);
 void unibus_client_notice(struct unibus_client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same of an error that does not end the call: what, its sentence and its code. */
+void unibus_client_notice_error(struct unibus_client *client, const char *what,
+                                const struct unibus_err *err);
 
 /* A GET whose answer is JSON; *json_out is a new reference. */
 enum unibus_status unibus_client_get(struct unibus_client *client, const char *path,
