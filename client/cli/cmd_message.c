@@ -414,7 +414,7 @@ static enum unibus_status listen_on(struct listener *listener, struct unibus_err
         unibus_bus_event_clear(&event);
         tend(listener);
     }
-    struct unibus_err second;
+    struct unibus_err second = UNIBUS_ERR_INIT;
     unibus_messages_flush(listener->room, &second);
     if (status == UNIBUS_OK && !is_stopped && listener->count_left > 0) {
         status = unibus_fail(err, UNIBUS_TIMEOUT, "the time has passed: %lld messages are missing",

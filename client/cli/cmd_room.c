@@ -84,7 +84,7 @@ static void warn_unverified(const struct cli *cli, const struct unibus_room *roo
 static void add_invite(const struct unibus_room *room, json_t *view)
 {
     char invite[UBR_INVITE_TEXT_MAX + 1];
-    struct unibus_err err;
+    struct unibus_err err = UNIBUS_ERR_INIT;
     if (unibus_room_invite(room, invite, &err) == UNIBUS_OK) {
         json_object_set_new(view, "invite", json_string(invite));
     }
@@ -274,7 +274,7 @@ static void list_known(struct cli *cli, json_t *rows)
     json_t *ids = unibus_home_list(unibus_client_home(cli->client), "rooms");
     for (size_t i = 0; i < json_array_size(ids); i++) {
         struct unibus_room *room;
-        struct unibus_err err;
+        struct unibus_err err = UNIBUS_ERR_INIT;
         const char *id = json_string_value(json_array_get(ids, i));
         if (unibus_room_open(cli->client, id, &room, &err) == UNIBUS_OK) {
             json_array_append_new(rows, room_view(room));
@@ -300,7 +300,7 @@ static bool is_listed(const json_t *rows, const char *id)
 static void list_offered(struct cli *cli, json_t *rows)
 {
     json_t *items;
-    struct unibus_err err;
+    struct unibus_err err = UNIBUS_ERR_INIT;
     if (unibus_client_list(cli->client, "/v1/rooms", &items, &err) != UNIBUS_OK) {
         unibus_client_notice(cli->client, "only the rooms that are known here: %s", err.message);
         return;

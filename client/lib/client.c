@@ -35,7 +35,7 @@ void unibus_client_notice_error(struct unibus_client *client, const char *what,
 static json_t *read_config(struct unibus_client *client)
 {
     json_t *doc;
-    struct unibus_err err;
+    struct unibus_err err = UNIBUS_ERR_INIT;
     return unibus_home_read(client->home, CONFIG, &doc, &err) == UNIBUS_OK ? doc : json_object();
 }
 
@@ -59,7 +59,7 @@ static enum unibus_status set_config(struct unibus_client *client, const char *k
 static void on_first_contact(void *arg, const char *cluster_id)
 {
     struct unibus_client *client = arg;
-    struct unibus_err err;
+    struct unibus_err err = UNIBUS_ERR_INIT;
     if (set_config(client, "cluster_id", cluster_id, &err) != UNIBUS_OK) {
         unibus_client_notice(client, "%s", err.message);
     }

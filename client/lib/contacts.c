@@ -98,7 +98,7 @@ static void load(struct unibus_client *client, struct contact *contact)
 {
     char name[64];
     json_t *doc;
-    struct unibus_err err;
+    struct unibus_err err = UNIBUS_ERR_INIT;
     document_name(contact->id, name);
     if (unibus_home_read(client->home, name, &doc, &err) != UNIBUS_OK) {
         return;

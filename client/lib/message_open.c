@@ -178,7 +178,7 @@ enum unibus_status unibus_message_open(struct unibus_room *room,
         return take(room, said_out, err);
     }
     if (fault == UBR_E_HEAD_UNPROVEN) {
-        struct unibus_err second;
+        struct unibus_err second = UNIBUS_ERR_INIT;
         if (keep_claim(room, &said_out->msg, &second) != UNIBUS_OK) {
             unibus_client_notice(room->client, "%s", second.message);
         }

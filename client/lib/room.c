@@ -73,7 +73,7 @@ static size_t match_rooms(struct unibus_client *client, const char *name, bool b
         const char *id = json_string_value(json_array_get(ids, i));
         char document[64];
         json_t *doc = NULL;
-        struct unibus_err err;
+        struct unibus_err err = UNIBUS_ERR_INIT;
         snprintf(document, sizeof(document), "rooms/%.32s.json", id);
         bool matches = by_id && strncmp(id, name, strlen(name)) == 0;
         if (!by_id && unibus_home_read(client->home, document, &doc, &err) == UNIBUS_OK) {

@@ -329,7 +329,7 @@ static void refresh_chains(struct unibus_room *room)
     struct ubr_member member;
     for (size_t cursor = 0; ubr_log_member_next(room->log, &cursor, &member);) {
         const struct contact *contact;
-        struct unibus_err err;
+        struct unibus_err err = UNIBUS_ERR_INIT;
         if (contacts_fetch(room->client, member.account_pk, &contact, &err) != UNIBUS_OK) {
             unibus_client_notice(room->client, "devices of %s: %s", member.handle, err.message);
         }
@@ -364,7 +364,7 @@ static enum unibus_status answer_requests(struct unibus_room *room, struct unibu
         const json_t *item = json_array_get(items, i);
         int64_t epoch = wire_number(item, "epoch");
         uint8_t kid[UBR_KID_LEN];
-        struct unibus_err refusal;
+        struct unibus_err refusal = UNIBUS_ERR_INIT;
         if (epoch > 0 && epoch < UBR_LOG_EPOCH_END && wire_get_hex(item, "kid", kid, sizeof(kid)) &&
             memcmp(kid, room->client->identity.kid, UBR_KID_LEN) != 0) {
             room_send_box(room, (uint32_t)epoch, kid, &refusal);

@@ -54,7 +54,7 @@ json_t *room_read_side(const struct unibus_room *room, const char *folder)
 {
     char name[64];
     json_t *doc;
-    struct unibus_err err;
+    struct unibus_err err = UNIBUS_ERR_INIT;
     document_name(room, folder, name);
     return unibus_home_read(room->client->home, name, &doc, &err) == UNIBUS_OK ? doc
                                                                                : json_object();
@@ -168,7 +168,7 @@ enum unibus_status room_save_log(struct unibus_room *room, struct unibus_err *er
     edit_pin(room);
     edit_epoch_age(room);
     status = write_entries(room, err);
-    struct unibus_err second;
+    struct unibus_err second = UNIBUS_ERR_INIT;
     enum unibus_status committed = room_edit_commit(room, status == UNIBUS_OK ? err : &second);
     return status != UNIBUS_OK ? status : committed;
 }

@@ -259,7 +259,7 @@ enum unibus_status room_change(struct unibus_room *room, room_decide_fn decide, 
     enum unibus_status status = UNIBUS_CONFLICT;
     for (int i = 0; i < TRIES && status == UNIBUS_CONFLICT; i++) {
         status = try_change(room, decide, arg, err);
-        if (strcmp(err->code, "head-conflict") != 0) {
+        if (status == UNIBUS_CONFLICT && strcmp(err->code, "head-conflict") != 0) {
             break;
         }
     }

@@ -196,7 +196,7 @@ enum unibus_status unibus_room_sync(struct unibus_room *room, struct unibus_err 
         return status;
     }
     /* What was verified before an invalid entry stays verified. */
-    struct unibus_err second;
+    struct unibus_err second = UNIBUS_ERR_INIT;
     enum unibus_status saved = room_save_log(room, status == UNIBUS_OK ? err : &second);
     room_take_secrets(room);
     return status != UNIBUS_OK ? status : saved;

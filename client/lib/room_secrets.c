@@ -298,7 +298,7 @@ enum unibus_status room_send_box(struct unibus_room *room, uint32_t epoch,
     const struct unibus_request request = {.method = "PUT", .path = path, .body = body};
     struct unibus_reply reply;
     enum unibus_status status = unibus_node_call(room->client->node, &request, &reply, err);
-    bool is_there = strcmp(err->code, "exists") == 0 && status == UNIBUS_CONFLICT;
+    bool is_there = status == UNIBUS_CONFLICT && strcmp(err->code, "exists") == 0;
     unibus_reply_clear(&reply);
     json_decref(body);
     return is_there ? UNIBUS_OK : status;
