@@ -51,6 +51,26 @@ enum unibus_status unibus_subject(const struct unibus_room *room, const char *ch
     return UNIBUS_OK;
 }
 
+/* Counters that were lost must not begin again: what is sent with them would be a replay. */
+static enum unibus_status read_counters(const struct unibus_room *room, json_t **doc_out,
+                                        struct unibus_err *err)
+{
+    enum unibus_status status = room_read_side(room, "counters", doc_out, err);
+    bool is_whole =
+        status == UNIBUS_OK && wire_number(*doc_out, "counter") >= 0 &&
+        (json_object_size(*doc_out) == 0 || json_is_integer(json_object_get(*doc_out, "counter")));
+    if (status == UNIBUS_OK && !is_whole) {
+        json_decref(*doc_out);
+        status = unibus_fail(err, UNIBUS_FAILED, "counters/%s.json in the home is damaged",
+                             room->id_text);
+    }
+    if (status != UNIBUS_OK) {
+        unibus_fix(err,
+                   "restore the file, or make a new identity: receivers drop counters that repeat");
+    }
+    return status;
+}
+
 /* Uses up the next counter: on disk before anything is sent with it (9.1). */
 static enum unibus_status next_counter(struct unibus_room *room, const char *subject,
                                        uint64_t *counter_out, uint64_t *previous_out,
@@ -60,7 +80,12 @@ static enum unibus_status next_counter(struct unibus_room *room, const char *sub
     if (status != UNIBUS_OK) {
         return status;
     }
-    json_t *doc = room_read_side(room, "counters");
+    json_t *doc = NULL;
+    status = read_counters(room, &doc, err);
+    if (status != UNIBUS_OK) {
+        unibus_home_unlock(room->client->home);
+        return status;
+    }
     json_t *subjects = json_object_get(doc, "subjects");
     if (subjects == NULL) {
         subjects = json_object();

@@ -40,6 +40,82 @@ static struct room_window *need_window(struct unibus_room *room, const uint8_t k
     return window;
 }
 
+static bool merge_window(struct unibus_room *room, const uint8_t kid[UBR_KID_LEN],
+                         const struct ubr_window *saved)
+{
+    const struct ubr_place live = {0, 0};
+    struct room_window *own = need_window(room, kid);
+    if (own == NULL) {
+        return false;
+    }
+    if (own->window.end == 0) {
+        own->window = *saved;
+        return true;
+    }
+    for (uint64_t counter = saved->base; counter < saved->end; counter++) {
+        if (ubr_window_judge(saved, counter, live) != UBR_WINDOW_FRESH) {
+            ubr_window_take(&own->window, counter, live);
+        }
+    }
+    return true;
+}
+
+bool room_merge_windows(struct unibus_room *room, const json_t *windows)
+{
+    struct ubr_window *window = malloc(sizeof(*window));
+    uint8_t *saved = malloc(UBR_WINDOW_SAVED_MAX);
+    bool is_good = window != NULL && saved != NULL;
+    const char *kid_hex;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)windows, kid_hex, value)
+    {
+        uint8_t kid[UBR_KID_LEN];
+        size_t len;
+        (void)value;
+        is_good = is_good && ubr_hex_decode_exact(ubr_bytes_of_text(kid_hex), kid, sizeof(kid)) &&
+                  wire_get_upto(windows, kid_hex, saved, UBR_WINDOW_SAVED_MAX, &len) &&
+                  ubr_window_load(ubr_bytes_of(saved, len), window) == UBR_OK &&
+                  merge_window(room, kid, window);
+    }
+    free(window);
+    free(saved);
+    return is_good;
+}
+
+static json_t *windows_json(const struct unibus_room *room, uint8_t saved[UBR_WINDOW_SAVED_MAX])
+{
+    json_t *windows = json_object();
+    for (size_t i = 0; i < room->windows_len; i++) {
+        char kid[UBR_HEX_LEN(UBR_KID_LEN) + 1];
+        ubr_hex_encode(ubr_bytes_of(room->windows[i].kid, UBR_KID_LEN), kid);
+        wire_put(windows, kid,
+                 ubr_bytes_of(saved, ubr_window_save(&room->windows[i].window, saved)));
+    }
+    return windows;
+}
+
+/* Under the home's lock: what other processes have accepted meanwhile stays. */
+static enum unibus_status save_windows(struct unibus_room *room,
+                                       uint8_t saved[UBR_WINDOW_SAVED_MAX], struct unibus_err *err)
+{
+    json_t *doc = NULL;
+    enum unibus_status status = room_read_side(room, "windows", &doc, err);
+    if (status == UNIBUS_OK && !room_merge_windows(room, json_object_get(doc, "windows"))) {
+        status = unibus_fail(err, UNIBUS_FAILED, "windows/%s.json in the home is damaged",
+                             room->id_text);
+    }
+    if (status == UNIBUS_OK) {
+        int64_t epoch = ubr_log_state(room->log)->epoch;
+        int64_t used = wire_number(doc, "epoch") == epoch ? wire_number(doc, "used") : 0;
+        json_object_set_new(doc, "windows", windows_json(room, saved));
+        json_object_set_new(doc, "epoch", json_integer(epoch));
+        json_object_set_new(doc, "used", json_integer(used + (int64_t)room->accepted));
+        status = room_write_side(room, "windows", doc, err);
+    }
+    json_decref(doc);
+    return status;
+}
+
 enum unibus_status unibus_messages_flush(struct unibus_room *room, struct unibus_err *err)
 {
     if (room->accepted == 0) {
@@ -48,27 +124,12 @@ enum unibus_status unibus_messages_flush(struct unibus_room *room, struct unibus
     uint8_t *saved = malloc(UBR_WINDOW_SAVED_MAX);
     enum unibus_status status = saved == NULL ? unibus_fail(err, UNIBUS_FAILED, "no memory")
                                               : unibus_home_lock(room->client->home, err);
-    if (status != UNIBUS_OK) {
-        free(saved);
-        return status;
+    if (status == UNIBUS_OK) {
+        status = save_windows(room, saved, err);
+        unibus_home_unlock(room->client->home);
     }
-    json_t *doc = room_read_side(room, "windows"), *windows = json_object();
-    int64_t epoch = ubr_log_state(room->log)->epoch;
-    int64_t used = wire_number(doc, "epoch") == epoch ? wire_number(doc, "used") : 0;
-    for (size_t i = 0; i < room->windows_len; i++) {
-        char kid[UBR_HEX_LEN(UBR_KID_LEN) + 1];
-        ubr_hex_encode(ubr_bytes_of(room->windows[i].kid, UBR_KID_LEN), kid);
-        wire_put(windows, kid,
-                 ubr_bytes_of(saved, ubr_window_save(&room->windows[i].window, saved)));
-    }
-    json_object_set_new(doc, "windows", windows);
-    json_object_set_new(doc, "epoch", json_integer(epoch));
-    json_object_set_new(doc, "used", json_integer(used + (int64_t)room->accepted));
-    status = room_write_side(room, "windows", doc, err);
-    unibus_home_unlock(room->client->home);
-    json_decref(doc);
     free(saved);
-    room->accepted = 0;
+    room->accepted = status == UNIBUS_OK ? 0 : room->accepted;
     room->windows_saved_mono_ms = wire_mono_ms();
     return status;
 }
@@ -149,16 +210,17 @@ static enum unibus_status take(struct unibus_room *room, struct unibus_said *sai
     ubr_fingerprint_text(said->msg.account_pk, said->id);
     bool is_other =
         memcmp(said->msg.account_pk, room->client->identity.account_pk, UBR_KEY_LEN) != 0;
-    /* A message of another account, accepted, vouches for the head (12.3). */
-    if (said->msg.is_signed && is_other && unibus_room_trust(room) != UNIBUS_CONFIRMED) {
-        enum unibus_status status = room_confirm(room, "message", err);
-        if (status != UNIBUS_OK) {
-            return status;
-        }
+    /* A message of another account, accepted, vouches for the head (12.3). What cannot be kept is
+     * said; the message is good all the same, and it would not come again. */
+    if (said->msg.is_signed && is_other && unibus_room_trust(room) != UNIBUS_CONFIRMED &&
+        room_confirm(room, "message", err) != UNIBUS_OK) {
+        unibus_client_notice_error(room->client, "the room stays unverified", err);
     }
-    return wire_mono_ms() - room->windows_saved_mono_ms >= SAVE_EVERY_MS
-               ? unibus_messages_flush(room, err)
-               : UNIBUS_OK;
+    if (wire_mono_ms() - room->windows_saved_mono_ms >= SAVE_EVERY_MS &&
+        unibus_messages_flush(room, err) != UNIBUS_OK) {
+        unibus_client_notice_error(room->client, "replays may not be noticed later", err);
+    }
+    return UNIBUS_OK;
 }
 
 enum unibus_status unibus_message_open(struct unibus_room *room,
@@ -166,7 +228,8 @@ enum unibus_status unibus_message_open(struct unibus_room *room,
                                        struct unibus_said *said_out, struct unibus_err *err)
 {
     memset(said_out, 0, sizeof(*said_out));
-    said_out->plain = malloc(incoming->payload.len + 1);
+    said_out->plain_len = incoming->payload.len;
+    said_out->plain = calloc(1, said_out->plain_len + 1);
     if (said_out->plain == NULL) {
         return unibus_fail(err, UNIBUS_FAILED, "no memory");
     }
@@ -188,6 +251,9 @@ enum unibus_status unibus_message_open(struct unibus_room *room,
 
 void unibus_said_clear(struct unibus_said *said)
 {
+    if (said->plain != NULL) {
+        sodium_memzero(said->plain, said->plain_len);
+    }
     free(said->plain);
     said->plain = NULL;
 }

@@ -51,8 +51,10 @@ struct unibus_room *room_new(struct unibus_client *client, const char *room32);
 /* Locks the home and reads room->doc anew; edit it, then commit (writes) in any case. */
 enum unibus_status room_edit_begin(struct unibus_room *room, struct unibus_err *err);
 enum unibus_status room_edit_commit(struct unibus_room *room, struct unibus_err *err);
-/* Documents beside: "counters", "windows". A new reference; empty when absent. */
-json_t *room_read_side(const struct unibus_room *room, const char *folder);
+/* Documents beside: "counters", "windows". A new reference; empty when absent, but an error when
+ * it cannot be read: a counter must not begin again. */
+enum unibus_status room_read_side(const struct unibus_room *room, const char *folder,
+                                  json_t **doc_out, struct unibus_err *err);
 enum unibus_status room_write_side(const struct unibus_room *room, const char *folder,
                                    const json_t *doc, struct unibus_err *err);
 enum unibus_status room_confirm(struct unibus_room *room, const char *by, struct unibus_err *err);
@@ -69,6 +71,10 @@ enum unibus_status room_check_pin(const struct unibus_room *room, struct unibus_
 /* After an append: an entry that is already in the log, noted and remembered. */
 void room_note_entry(struct unibus_room *room, struct ubr_bytes body,
                      const uint8_t sig[UBR_SIG_LEN], bool is_new);
+
+/* message_open.c */
+/* Takes what windows as they were saved ({kid: …}) have seen. False when they are damaged. */
+bool room_merge_windows(struct unibus_room *room, const json_t *windows);
 
 /* room_secrets.c */
 const uint8_t *room_secret(const struct unibus_room *room, uint32_t epoch);

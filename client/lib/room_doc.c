@@ -50,14 +50,17 @@ enum unibus_status room_edit_commit(struct unibus_room *room, struct unibus_err 
     return status;
 }
 
-json_t *room_read_side(const struct unibus_room *room, const char *folder)
+enum unibus_status room_read_side(const struct unibus_room *room, const char *folder,
+                                  json_t **doc_out, struct unibus_err *err)
 {
     char name[64];
-    json_t *doc;
-    struct unibus_err err = UNIBUS_ERR_INIT;
     document_name(room, folder, name);
-    return unibus_home_read(room->client->home, name, &doc, &err) == UNIBUS_OK ? doc
-                                                                               : json_object();
+    enum unibus_status status = unibus_home_read(room->client->home, name, doc_out, err);
+    if (status != UNIBUS_NOT_FOUND) {
+        return status;
+    }
+    *doc_out = json_object();
+    return UNIBUS_OK;
 }
 
 enum unibus_status room_write_side(const struct unibus_room *room, const char *folder,
@@ -98,9 +101,9 @@ static enum unibus_status write_entries(struct unibus_room *room, struct unibus_
     if (count == room->entries_kept) {
         return UNIBUS_OK;
     }
-    json_t *kept = room_read_side(room, "logs");
+    json_t *kept = NULL; /* a damaged one is written anew */
     enum unibus_status status = UNIBUS_OK;
-    if (json_array_size(kept) < count) {
+    if (room_read_side(room, "logs", &kept, err) != UNIBUS_OK || json_array_size(kept) < count) {
         status = room_write_side(room, "logs", room->entries, err);
     }
     json_decref(kept);
@@ -192,8 +195,10 @@ static enum ubr_error replay(struct unibus_room *room, const json_t *entry)
 /* Verifies the kept log again: a damaged one is fetched anew, under the pin. */
 static void load_entries(struct unibus_room *room)
 {
-    json_t *kept = room_read_side(room, "logs");
-    enum ubr_error fault = UBR_OK;
+    json_t *kept = NULL;
+    struct unibus_err err = UNIBUS_ERR_INIT;
+    enum ubr_error fault =
+        room_read_side(room, "logs", &kept, &err) == UNIBUS_OK ? UBR_OK : UBR_E_PARSE;
     for (size_t i = 0; i < json_array_size(kept) && fault == UBR_OK; i++) {
         fault = replay(room, json_array_get(kept, i));
     }
@@ -213,28 +218,17 @@ static void load_entries(struct unibus_room *room)
     json_decref(kept);
 }
 
-static void load_windows(struct unibus_room *room)
+/* Without what was accepted before, nothing tells a replay: damage here is no new beginning. */
+static enum unibus_status load_windows(struct unibus_room *room, struct unibus_err *err)
 {
-    json_t *doc = room_read_side(room, "windows");
-    json_t *windows = json_object_get(doc, "windows");
-    const char *kid;
-    const json_t *value;
-    uint8_t *saved = malloc(UBR_WINDOW_SAVED_MAX);
-    room->windows = calloc(json_object_size(windows) + 1, sizeof(*room->windows));
-    json_object_foreach(windows, kid, value)
-    {
-        struct room_window *window = &room->windows[room->windows_len];
-        size_t len;
-        (void)value;
-        if (saved != NULL && room->windows != NULL &&
-            ubr_hex_decode_exact(ubr_bytes_of_text(kid), window->kid, UBR_KID_LEN) &&
-            wire_get_upto(windows, kid, saved, UBR_WINDOW_SAVED_MAX, &len) &&
-            ubr_window_load(ubr_bytes_of(saved, len), &window->window) == UBR_OK) {
-            room->windows_len++;
-        }
+    json_t *doc = NULL;
+    enum unibus_status status = room_read_side(room, "windows", &doc, err);
+    if (status == UNIBUS_OK && !room_merge_windows(room, json_object_get(doc, "windows"))) {
+        unibus_fail(err, UNIBUS_FAILED, "windows/%s.json in the home is damaged", room->id_text);
+        status = unibus_fix(err, "remove it five minutes after the last message");
     }
-    free(saved);
     json_decref(doc);
+    return status;
 }
 
 enum unibus_status room_load(struct unibus_room *room, struct unibus_err *err)
@@ -244,9 +238,7 @@ enum unibus_status room_load(struct unibus_room *room, struct unibus_err *err)
         return status;
     }
     load_entries(room);
-    load_windows(room);
     room_take_secrets(room);
-    return room->log != NULL && room->windows != NULL
-               ? UNIBUS_OK
-               : unibus_fail(err, UNIBUS_FAILED, "no memory");
+    return room->log != NULL ? load_windows(room, err)
+                             : unibus_fail(err, UNIBUS_FAILED, "no memory");
 }

@@ -12,7 +12,9 @@ static enum unibus_status refuse(struct unibus_err *err, enum ubr_error code, co
 /* Messages sent or accepted in the current epoch, as kept in the home. */
 static int64_t used_in_epoch(const struct unibus_room *room, const char *folder)
 {
-    json_t *doc = room_read_side(room, folder);
+    json_t *doc = NULL;
+    struct unibus_err err = UNIBUS_ERR_INIT;
+    room_read_side(room, folder, &doc, &err); /* what cannot be read stops sending later */
     int64_t used = wire_number(doc, "epoch") == (int64_t)ubr_log_state(room->log)->epoch
                        ? wire_number(doc, "used")
                        : 0;

@@ -38,6 +38,7 @@ struct unibus_said {
     char id[33];        /* fingerprint of the sender's account; "" when not known */
     char kid_hex[33];   /* "" when there is no header */
     uint8_t *plain;     /* what msg points into */
+    size_t plain_len;
 };
 
 /* Judges a live message. UNIBUS_UNVERIFIED with the code of the rule when it must not be shown; the
