@@ -165,6 +165,17 @@ static enum unibus_status send_boxes(struct unibus_room *room, const struct targ
     return UNIBUS_OK;
 }
 
+/* By handle it is the node that said whose key was added: now people can compare. */
+static void tell_key(struct unibus_room *room, const struct target *target)
+{
+    char groups[40];
+    unibus_fingerprint_groups(target->contact->id, groups);
+    unibus_client_notice(room->client,
+                         "the fingerprint of \"%s\" is %s: compare it with `unibus id fingerprint` "
+                         "there",
+                         target->handle, groups);
+}
+
 enum unibus_status unibus_room_add(struct unibus_room *room, const char *who, enum ubr_role role,
                                    struct unibus_err *err)
 {
@@ -173,6 +184,9 @@ enum unibus_status unibus_room_add(struct unibus_room *room, const char *who, en
     if (status == UNIBUS_OK) {
         warn_if_changed(room, &target);
         status = room_change(room, decide_add, &target, err);
+    }
+    if (status == UNIBUS_OK && strcmp(who, target.handle) == 0) {
+        tell_key(room, &target);
     }
     bool is_late = (ubr_log_state(room->log)->policy & UBR_POLICY_HISTORY) != 0;
     return status == UNIBUS_OK && is_late && !unibus_room_is_plain(room)
