@@ -76,7 +76,7 @@ static json_t *envelope_json(const struct unibus_room *room, const char *subject
     json_t *line = json_object();
     json_object_set_new(line, "event", json_string("envelope"));
     json_object_set_new(line, "room", json_string(unibus_room_id(room)));
-    json_object_set_new(line, "subject", json_string(subject));
+    json_object_set_new(line, "subject", out_json_text(subject));
     if (!unibus_room_is_plain(room) && ubr_msg_parse_header(wire, &header) == UBR_OK) {
         json_object_set_new(line, "epoch", json_integer(header.epoch));
         set_hex(line, "kid", header.id.kid, UBR_KID_LEN);
@@ -242,7 +242,7 @@ static void show_line(const char *who, const char *channel, struct ubr_bytes con
     out_safe(stdout, channel, strlen(channel));
     fputs(": ", stdout);
     if (content.len > 0 && is_text(content)) {
-        out_safe(stdout, (const char *)content.ptr, content.len);
+        out_safe_lines(stdout, (const char *)content.ptr, content.len);
     } else {
         printf("(%zu bytes, not text)", content.len);
     }
@@ -263,7 +263,7 @@ static void show_message(const struct listener *listener, const struct unibus_sa
             continue;
         }
         json_t *line = event_json(listener, "message");
-        json_object_set_new(line, "channel", json_string(channel_of(subject)));
+        json_object_set_new(line, "channel", out_json_text(channel_of(subject)));
         json_object_set_new(line, "epoch", json_integer(said->msg.header.epoch));
         json_object_set_new(line, "from",
                             json_pack("{s:s, s:s, s:s}", "handle", said->msg.handle, "id", said->id,
@@ -284,8 +284,8 @@ static void show_rejected(const struct listener *listener, const char *code, con
                           const struct unibus_said *said)
 {
     if (out_is_json(listener->cli)) {
-        json_t *line =
-            json_pack("{s:s, s:s, s:s}", "event", "rejected", "code", code, "subject", subject);
+        json_t *line = json_pack("{s:s, s:s}", "event", "rejected", "code", code);
+        json_object_set_new(line, "subject", out_json_text(subject));
         if (said->kid_hex[0] != '\0') {
             json_object_set_new(line, "kid", json_string(said->kid_hex));
         }
@@ -304,7 +304,7 @@ static void take_plain(struct listener *listener, const struct unibus_bus_event 
         return;
     }
     json_t *line = event_json(listener, "message");
-    json_object_set_new(line, "channel", json_string(channel_of(event->subject)));
+    json_object_set_new(line, "channel", out_json_text(channel_of(event->subject)));
     json_object_set_new(line, "encrypted", json_false());
     set_content(line, event->payload);
     out_json_line(line);
@@ -339,8 +339,7 @@ static void show_event(const struct listener *listener, const char *event, const
     if (out_is_json(listener->cli)) {
         json_t *line = json_pack("{s:s}", "event", event);
         if (text[0] != '\0') {
-            json_t *value = json_string(text);
-            json_object_set_new(line, "text", value != NULL ? value : json_string("?"));
+            json_object_set_new(line, "text", out_json_text(text));
         }
         out_json_line(line);
     } else {

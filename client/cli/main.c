@@ -96,9 +96,8 @@ int main(int argc, char **argv)
     cli.is_ctl = strcmp(cli.program, "membershipctl") == 0;
     enum unibus_status status = cli_parse(&cli, argc, argv, &wants_help, &err);
     if (status == UNIBUS_OK && wants_help) {
-        return cli_help(&cli, cli.args[0], cli.args[1]) ? 0 : UNIBUS_USAGE;
-    }
-    if (status == UNIBUS_OK) {
+        status = cli_help_command(&cli, &err);
+    } else if (status == UNIBUS_OK) {
         status = run(&cli, &err);
     }
     if (status != UNIBUS_OK) {

@@ -2,6 +2,7 @@
 #include "output.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,29 +23,90 @@ static bool is_bold(const struct cli *cli)
            (no_color == NULL || no_color[0] == '\0');
 }
 
-static bool is_bidirectional(const unsigned char *at, size_t left)
+/* The length of the UTF-8 character at `at`, its code point in *point_out; 0 when it is none. */
+static size_t decode(const unsigned char *at, size_t left, uint32_t *point_out)
 {
-    /* U+200E, U+200F, U+202A–202E and U+2066–2069: they turn the order of what is read. */
-    return left >= 3 && at[0] == 0xe2 &&
-           ((at[1] == 0x80 &&
-             (at[2] == 0x8e || at[2] == 0x8f || (at[2] >= 0xaa && at[2] <= 0xae))) ||
-            (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t len = at[0] < 0x80             ? 1
+                 : (at[0] & 0xe0) == 0xc0 ? 2
+                 : (at[0] & 0xf0) == 0xe0 ? 3
+                 : (at[0] & 0xf8) == 0xf0 ? 4
+                                          : 0;
+    if (len == 0 || len > left) {
+        return 0;
+    }
+    uint32_t point = len == 1 ? at[0] : at[0] & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        point = point << 6 | (at[i] & 0x3fu);
+    }
+    *point_out = point;
+    return point < least[len] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000) ? 0 : len;
+}
+
+/* Controls command a terminal; the others turn the order of what is read, or begin a line. */
+static bool is_dangerous(uint32_t point)
+{
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x061c || point == 0x200e ||
+           point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
+           (point >= 0x2066 && point <= 0x2069);
+}
+
+/* break_text: what a line end becomes. */
+static void write_safe(FILE *to, const char *text, size_t len, const char *break_text)
+{
+    for (size_t i = 0; i < len;) {
+        uint32_t point = 0;
+        size_t used = decode((const unsigned char *)text + i, len - i, &point);
+        if (used == 0) {
+            fputc('?', to);
+        } else if (point == '\n') {
+            fputs(break_text, to);
+        } else if (point == '\t') {
+            fputc(' ', to);
+        } else if (is_dangerous(point)) {
+            fputc('?', to);
+        } else {
+            fwrite(text + i, 1, used, to);
+        }
+        i += used > 0 ? used : 1;
+    }
 }
 
 void out_safe(FILE *to, const char *text, size_t len)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    for (size_t i = 0; i < len; i++) {
-        bool is_c1 = at[i] == 0xc2 && i + 1 < len && at[i + 1] < 0xa0;
-        if (at[i] < 0x20 || at[i] == 0x7f) {
-            fputc(at[i] == '\n' || at[i] == '\t' ? at[i] : '?', to);
-        } else if (is_c1 || is_bidirectional(at + i, len - i)) {
-            fputc('?', to);
-            i += is_c1 ? 1 : 2;
-        } else {
-            fputc(at[i], to);
-        }
+    write_safe(to, text, len, " ");
+}
+
+void out_safe_lines(FILE *to, const char *text, size_t len)
+{
+    write_safe(to, text, len, "\n    ");
+}
+
+/* A terminal would take controls out of JSON too. */
+static size_t json_flags(void)
+{
+    return isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0;
+}
+
+json_t *out_json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    if (value != NULL) {
+        return value;
     }
+    char *safe = NULL;
+    size_t len;
+    FILE *to = open_memstream(&safe, &len);
+    if (to != NULL) {
+        out_safe(to, text, strlen(text));
+        fclose(to);
+        value = json_string(safe);
+    }
+    free(safe);
+    return value != NULL ? value : json_string("?");
 }
 
 static size_t width_of(const char *text)
@@ -98,15 +160,12 @@ static char *cell_text(const json_t *row, const char *key)
         write_value(to, value);
     }
     fclose(to);
-    for (char *at = text; at != NULL && *at != '\0'; at++) {
-        *at = *at == '\n' || *at == '\t' ? ' ' : *at;
-    }
     return text;
 }
 
 static void print_json(const json_t *document)
 {
-    json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | json_flags());
     putchar('\n');
 }
 
@@ -180,7 +239,7 @@ void out_fields(const struct cli *cli, json_t *object, const struct out_column *
 
 void out_json_line(json_t *object)
 {
-    json_dumpf(object, stdout, JSON_COMPACT);
+    json_dumpf(object, stdout, JSON_COMPACT | json_flags());
     putchar('\n');
     fflush(stdout);
     json_decref(object);

@@ -18,8 +18,13 @@ void out_table(const struct cli *cli, json_t *rows, const struct out_column *col
 void out_fields(const struct cli *cli, json_t *object, const struct out_column *fields);
 /* One line of JSON, at once. Takes the reference. */
 void out_json_line(json_t *object);
-/* Text that others wrote: control and bidirectional characters become '?'. */
+/* Text that others wrote, on one line: control and bidirectional characters and what is no UTF-8
+ * become '?'. */
 void out_safe(FILE *to, const char *text, size_t len);
+/* The same with its line ends; further lines are indented, so that none looks like another's. */
+void out_safe_lines(FILE *to, const char *text, size_t len);
+/* A string of JSON, also from what is no UTF-8. */
+json_t *out_json_text(const char *text);
 /* A sentence for people; nothing with --json. */
 void out_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool out_is_json(const struct cli *cli);
