@@ -32,11 +32,16 @@ void unibus_client_notice_error(struct unibus_client *client, const char *what,
                          err->code, has_code ? "]" : "");
 }
 
-static json_t *read_config(struct unibus_client *client)
+/* Empty when absent; damage is an error, or the pin of the cluster would be lost by it. */
+static enum unibus_status read_config(struct unibus_client *client, json_t **doc_out,
+                                      struct unibus_err *err)
 {
-    json_t *doc;
-    struct unibus_err err = UNIBUS_ERR_INIT;
-    return unibus_home_read(client->home, CONFIG, &doc, &err) == UNIBUS_OK ? doc : json_object();
+    enum unibus_status status = unibus_home_read(client->home, CONFIG, doc_out, err);
+    if (status != UNIBUS_NOT_FOUND) {
+        return status;
+    }
+    *doc_out = json_object();
+    return UNIBUS_OK;
 }
 
 static enum unibus_status set_config(struct unibus_client *client, const char *key,
@@ -46,8 +51,9 @@ static enum unibus_status set_config(struct unibus_client *client, const char *k
     if (status != UNIBUS_OK) {
         return status;
     }
-    json_t *doc = read_config(client);
-    if (strcmp(wire_text(doc, key), value) != 0) {
+    json_t *doc = NULL;
+    status = read_config(client, &doc, err);
+    if (status == UNIBUS_OK && strcmp(wire_text(doc, key), value) != 0) {
         json_object_set_new(doc, key, json_string(value));
         status = unibus_home_write(client->home, CONFIG, doc, err);
     }
@@ -74,7 +80,11 @@ static enum unibus_status open_node(struct unibus_client *client,
                                     const struct unibus_client_options *options,
                                     struct unibus_err *err)
 {
-    json_t *config = read_config(client);
+    json_t *config = NULL;
+    enum unibus_status status = read_config(client, &config, err);
+    if (status != UNIBUS_OK) {
+        return status;
+    }
     const char *kept = wire_text(config, "server");
     const struct unibus_node_options node_options = {
         .server = options->server != NULL ? options->server
@@ -86,7 +96,7 @@ static enum unibus_status open_node(struct unibus_client *client,
         .first_contact = on_first_contact,
         .arg = client,
     };
-    enum unibus_status status = unibus_node_open(&node_options, &client->node, err);
+    status = unibus_node_open(&node_options, &client->node, err);
     if (status == UNIBUS_OK && wire_text(config, "cluster_id")[0] != '\0') {
         status = unibus_node_pin_cluster(client->node, wire_text(config, "cluster_id"), err);
     }
@@ -258,23 +268,22 @@ static enum unibus_status look_up_handle(struct unibus_client *client, const cha
     return found != NULL ? UNIBUS_OK : nobody(handle, err);
 }
 
-/* The key must be the one that the id names: the node's word for a handle is all we have, but for
- * an id it is not. */
+/* The key must be the one that the id names, and the handle the one that was asked for: the node's
+ * word for whose key a handle is, is all we have. */
 static enum unibus_status check_identity(const json_t *identity, const char *who,
                                          struct unibus_err *err)
 {
     uint8_t account_pk[UBR_KEY_LEN];
-    char id[33];
+    char id[33] = "";
     bool has_key = wire_get(identity, "account_pk", account_pk, sizeof(account_pk));
     if (has_key) {
         ubr_fingerprint_text(account_pk, id);
     }
-    return has_key && strcmp(id, wire_text(identity, "id")) == 0 &&
-                   (!is_id(who) || strcmp(id, who) == 0)
+    bool is_asked = strcmp(is_id(who) ? id : wire_text(identity, "handle"), who) == 0;
+    return has_key && is_asked && strcmp(id, wire_text(identity, "id")) == 0
                ? UNIBUS_OK
                : unibus_fail(err, UNIBUS_UNVERIFIED,
-                             "the node gives another key for \"%s\" than its fingerprint says",
-                             who);
+                             "the node gives another identity, or another key, than \"%s\"", who);
 }
 
 enum unibus_status unibus_client_look_up(struct unibus_client *client, const char *who,

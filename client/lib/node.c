@@ -12,6 +12,9 @@
 
 #define TIMEOUT_DEFAULT_MS 10000
 #define TRIES_MAX          4
+#define WORD_MAX           128
+#define SKEW_MAX_MS        (24 * 3600 * INT64_C(1000))
+#define TIME_MAX_MS        (INT64_C(1) << 53)
 
 static char *copy_without_slash(const char *text)
 {
@@ -117,10 +120,19 @@ static enum unibus_status problem(const struct unibus_request *request,
     return unibus_fix(err, "%s", known.fix);
 }
 
+/* Both go into headers, signatures and the home: they must be plain words. */
+static bool is_word(const char *text)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    size_t len = strlen(text);
+    return len > 0 && len <= WORD_MAX && strspn(text, allowed) == len;
+}
+
 static enum unibus_status check_cluster(struct unibus_node *node, struct unibus_err *err)
 {
     const char *cluster = member_text(node->info, "cluster_id");
-    if (cluster[0] == '\0' || member_text(node->info, "nonce_epoch")[0] == '\0') {
+    if (!is_word(cluster) || !is_word(member_text(node->info, "nonce_epoch"))) {
         return unibus_fail(err, UNIBUS_FAILED, "%s is not a unibus node: no cluster id in /v1/info",
                            node->server);
     }
@@ -143,6 +155,14 @@ static int64_t now_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The node's clock minus ours. False when the node does not say a time that can be. */
+static bool read_skew(const json_t *time_ms, int64_t *skew_ms_out)
+{
+    int64_t time = json_is_integer(time_ms) ? json_integer_value(time_ms) : -1;
+    *skew_ms_out = time >= 0 && time < TIME_MAX_MS ? time - now_ms() : 0;
+    return time >= 0 && time < TIME_MAX_MS;
 }
 
 static enum unibus_status fetch_info(struct unibus_node *node, struct unibus_err *err)
@@ -169,13 +189,14 @@ enum unibus_status unibus_node_info(struct unibus_node *node, struct unibus_node
     if (status != UNIBUS_OK) {
         return status;
     }
-    const json_t *time_ms = json_object_get(node->info, "time_ms");
+    int64_t skew_ms;
+    read_skew(json_object_get(node->info, "time_ms"), &skew_ms);
     const char *url = json_string_value(json_array_get(json_object_get(node->info, "nats"), 0));
     *info_out = (struct unibus_node_info){
         .cluster_id = member_text(node->info, "cluster_id"),
         .nonce_epoch = member_text(node->info, "nonce_epoch"),
         .nats_url = url != NULL ? url : "",
-        .skew_ms = json_is_integer(time_ms) ? json_integer_value(time_ms) - now_ms() : 0,
+        .skew_ms = skew_ms,
         .document = node->info,
     };
     return UNIBUS_OK;
@@ -196,21 +217,24 @@ static bool mend_nonce_epoch(struct unibus_node *node)
     return true;
 }
 
+/* A node may mend our clock, but not by much: what is signed for a far day could be used then. */
 static bool mend_clock(struct unibus_node *node, const struct unibus_reply *reply)
 {
-    const json_t *server = json_object_get(reply->json, "server_time_ms");
-    if (!json_is_integer(server)) {
+    int64_t skew_ms;
+    if (!read_skew(json_object_get(reply->json, "server_time_ms"), &skew_ms)) {
         return false;
     }
-    node->skew_ms = json_integer_value(server) - now_ms();
-    char text[96];
-    int64_t seconds = node->skew_ms / 1000;
-    snprintf(text, sizeof(text), "your clock is %" PRId64 " s %s the node's",
-             seconds < 0 ? -seconds : seconds, seconds < 0 ? "ahead of" : "behind");
+    char text[128];
+    int64_t seconds = skew_ms / 1000;
+    bool is_far = skew_ms > SKEW_MAX_MS || skew_ms < -SKEW_MAX_MS;
+    snprintf(text, sizeof(text), "your clock is %" PRId64 " s %s the node's%s",
+             seconds < 0 ? -seconds : seconds, seconds < 0 ? "ahead of" : "behind",
+             is_far ? ": nothing is signed for such a time" : "");
     if (node->notice != NULL) {
         node->notice(node->arg, text);
     }
-    return true;
+    node->skew_ms = is_far ? node->skew_ms : skew_ms;
+    return !is_far;
 }
 
 /* Whether a 401 was mended, so that signing again makes sense; each thing once a call. */
