@@ -2,17 +2,21 @@
 #include <unibus-client/blob.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
 #include "room.h"
 
-/* The plaintext in the making: beside its place, 0600, without being there. */
+/* The plaintext in the making: in the folder of its place, 0600, and without a name there, so that
+ * nothing is left of it whatever happens. Where the file system has no such files, with a name
+ * (temporary). */
 struct output {
-    char *path, *temporary;
+    char *path, *folder, *temporary;
     bool may_replace;
     FILE *file;
 };
@@ -26,7 +30,49 @@ static void output_fini(struct output *output)
         unlink(output->temporary);
     }
     free(output->temporary);
+    free(output->folder);
     free(output->path);
+}
+
+static bool name_output(const char *path, struct output *output)
+{
+    const char *slash = strrchr(path, '/');
+    output->path = strdup(path);
+    output->folder = slash == NULL   ? strdup(".")
+                     : slash == path ? strdup("/")
+                                     : strndup(path, (size_t)(slash - path));
+    return output->path != NULL && output->folder != NULL;
+}
+
+/* A device, a pipe or a folder is never replaced; nor, without -o, a file. */
+static enum unibus_status check_place(const struct output *output, struct unibus_err *err)
+{
+    struct stat stat;
+    if (lstat(output->path, &stat) != 0) {
+        return UNIBUS_OK;
+    }
+    if (!S_ISREG(stat.st_mode) && !S_ISLNK(stat.st_mode)) {
+        return unibus_fail(err, UNIBUS_USAGE, "%s is not a regular file", output->path);
+    }
+    if (!output->may_replace) {
+        unibus_fail_code(err, UNIBUS_CONFLICT, "exists", "%s is there already", output->path);
+        return unibus_fix(err, "say where with -o PATH");
+    }
+    return UNIBUS_OK;
+}
+
+static int open_unnamed(struct output *output)
+{
+    int fd = open(output->folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) {
+        return fd;
+    }
+    char *temporary = NULL;
+    if (asprintf(&temporary, "%s.XXXXXX", output->path) < 0) {
+        return -1;
+    }
+    output->temporary = temporary;
+    return mkstemp(temporary);
 }
 
 static enum unibus_status output_open(const struct unibus_download *download, struct output *output,
@@ -35,40 +81,64 @@ static enum unibus_status output_open(const struct unibus_download *download, st
     char address[UBR_BLOB_ADDRESS_LEN + 1];
     ubr_blob_address(download->reference->hash, address);
     output->may_replace = download->path != NULL;
-    const char *path = download->path != NULL ? download->path : address;
-    char *temporary = NULL;
-    output->path = strdup(path);
-    if (output->path == NULL || asprintf(&temporary, "%s.XXXXXX", path) < 0) {
+    if (!name_output(download->path != NULL ? download->path : address, output)) {
         return unibus_fail(err, UNIBUS_FAILED, "no memory");
     }
-    output->temporary = temporary;
-    int fd = mkstemp(output->temporary);
+    enum unibus_status status = check_place(output, err);
+    if (status != UNIBUS_OK) {
+        return status;
+    }
+    int fd = open_unnamed(output);
     output->file = fd < 0 ? NULL : fdopen(fd, "w");
     if (output->file == NULL) {
         int cause = errno;
         if (fd >= 0) {
             close(fd);
         }
-        return unibus_fail(err, UNIBUS_FAILED, "cannot write beside %s: %s", output->path,
+        return unibus_fail(err, UNIBUS_FAILED, "cannot write %s: %s", output->path,
                            strerror(cause));
     }
     return UNIBUS_OK;
 }
 
-/* Puts the file in its place. */
+/* Gives the unnamed file a name, which must be free. */
+static int give_name(const struct output *output, const char *name)
+{
+    char self[32];
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", fileno(output->file));
+    return linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Into a place that is taken a file comes by another name. */
+static int put_in_place(struct output *output)
+{
+    if (output->temporary == NULL) {
+        if (give_name(output, output->path) == 0) {
+            return 0;
+        }
+        char *temporary = NULL;
+        if (errno != EEXIST || !output->may_replace ||
+            asprintf(&temporary, "%s.%08x", output->path, randombytes_random()) < 0) {
+            return -1;
+        }
+        output->temporary = temporary;
+        if (give_name(output, temporary) != 0) {
+            return -1;
+        }
+    }
+    return output->may_replace ? rename(output->temporary, output->path)
+                               : link(output->temporary, output->path);
+}
+
 static enum unibus_status output_commit(struct output *output, struct unibus_err *err)
 {
     bool is_whole = fflush(output->file) == 0 && fsync(fileno(output->file)) == 0;
-    int failed = !is_whole             ? -1
-                 : output->may_replace ? rename(output->temporary, output->path)
-                                       : link(output->temporary, output->path);
-    if (failed != 0 && errno == EEXIST) {
-        unibus_fail_code(err, UNIBUS_CONFLICT, "exists", "%s is there already", output->path);
-        return unibus_fix(err, "say where with -o PATH");
+    if (is_whole && put_in_place(output) == 0) {
+        return UNIBUS_OK;
     }
-    return failed == 0 ? UNIBUS_OK
-                       : unibus_fail(err, UNIBUS_FAILED, "cannot write %s: %s", output->path,
-                                     strerror(errno));
+    return errno == EEXIST ? check_place(output, err)
+                           : unibus_fail(err, UNIBUS_FAILED, "cannot write %s: %s", output->path,
+                                         strerror(errno));
 }
 
 static enum unibus_status fetch_object(struct unibus_room *room,
@@ -82,6 +152,7 @@ static enum unibus_status fetch_object(struct unibus_room *room,
         .method = "GET",
         .path = path,
         .download = object,
+        .download_max_bytes = (int64_t)download->reference->osize,
         .progress = download->progress,
         .progress_arg = download->progress_arg,
     };

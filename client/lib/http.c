@@ -9,6 +9,8 @@
 
 #include <sodium.h>
 
+#include <ubr/error.h>
+
 #include "signature.h"
 
 #define ANSWER_MAX (64 * 1024 * 1024)
@@ -25,6 +27,8 @@ struct exchange {
     char if_match[96];
     char *answer;
     size_t answer_len, answer_room;
+    int64_t downloaded;
+    bool is_too_long; /* what is downloaded */
     CURL *curl;
     char fault[CURL_ERROR_SIZE];
 };
@@ -199,13 +203,24 @@ static size_t keep_answer(struct exchange *exchange, const char *bytes, size_t l
     return len;
 }
 
+static size_t keep_download(struct exchange *exchange, const char *bytes, size_t len)
+{
+    const struct unibus_request *request = exchange->request;
+    if ((int64_t)len > request->download_max_bytes - exchange->downloaded) {
+        exchange->is_too_long = true;
+        return 0;
+    }
+    exchange->downloaded += (int64_t)len;
+    return fwrite(bytes, 1, len, request->download);
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
     struct exchange *exchange = arg;
     long status = 0;
     curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status == 200 && exchange->request->download != NULL) {
-        return fwrite(bytes, 1, size * count, exchange->request->download);
+        return keep_download(exchange, bytes, size * count);
     }
     return keep_answer(exchange, bytes, size * count);
 }
@@ -295,6 +310,10 @@ static enum unibus_status no_answer(const struct unibus_node *node, const struct
         unibus_fail(err, UNIBUS_TIMEOUT, "%s did not answer in time: %s", where, why);
         return unibus_fix(err, "give it more time: --timeout 1m; a change may have been made, look "
                                "before you repeat it");
+    }
+    if (exchange->is_too_long) {
+        return unibus_fail_ubr(err, UNIBUS_UNVERIFIED, UBR_E_BLOB_SIZE,
+                               "%s sends more than it should", where);
     }
     if (code == CURLE_WRITE_ERROR) {
         return unibus_fail(err, UNIBUS_FAILED, "cannot keep the answer of %s: %s", where, why);

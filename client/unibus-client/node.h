@@ -64,7 +64,8 @@ struct unibus_request {
     int64_t upload_bytes;
     const char *if_match; /* without quotes; NULL = none */
     const char *idempotency_key;
-    FILE *download; /* the body of a 200 goes here instead of reply.json */
+    FILE *download;             /* the body of a 200 goes here instead of reply.json */
+    int64_t download_max_bytes; /* a longer one is E-BLOB-SIZE, and is not read on */
     unibus_progress_fn progress;
     void *progress_arg;
 };
