@@ -78,6 +78,8 @@ enum ub_status blobfs_fail_errno(struct blobfs *store, bool is_durability, const
     char text[UB_ERR_MESSAGE_MAX];
     int why = errno;
     bool is_full = why == ENOSPC || why == EDQUOT;
+    /* These say nothing about the disk, and whoever opens connections can bring them about. */
+    is_durability = is_durability && why != EMFILE && why != ENFILE && why != ENOMEM;
     snprintf(text, sizeof(text), "cannot %s %s in %s: %s", doing, what, store->settings->dir,
              strerror(why));
     if (is_full || is_durability) {

@@ -136,10 +136,10 @@ static void admit_peer(struct http_listener *listener, int fd, const struct http
     if (peer->is_admin && !http_admin_is_peer(fd)) {
         turn_away(listener, fd, peer, UB_P_FORBIDDEN,
                   "the admin socket is for root and the user of the daemon");
-    } else if (!peer->is_admin &&
-               atomic_load(&server->conn_count) >= server->settings->max_connections) {
+    } else if (!peer->is_admin && (fd >= server->fd_max || atomic_load(&server->conn_count) >=
+                                                               server->settings->max_connections)) {
         turn_away(listener, fd, peer, UB_P_MODULE_UNAVAILABLE,
-                  "too many connections (max_connections)");
+                  "too many connections (max_connections, or open files)");
     } else {
         http_conn_open(server, fd, peer);
     }

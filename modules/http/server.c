@@ -3,12 +3,14 @@
 
 #include <semaphore.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "conn.h"
 #include "exchange.h"
 #include "listener.h"
 
-#define TICK_MS 250
+#define TICK_MS        250
+#define RESERVED_FILES 128
 /* What is under way is cut so long before the end of a drain, so that handlers return in time. */
 #define CUT_BEFORE_MS 500
 
@@ -143,11 +145,22 @@ static void post_facts(const struct ub_http_server *server)
     host->node->post_fact(host, "http.admin_socket", server->settings->admin_socket);
 }
 
+static int fd_max(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX) {
+        return INT32_MAX;
+    }
+    rlim_t reserve = limit.rlim_cur / 2;
+    return (int)(limit.rlim_cur - (reserve < RESERVED_FILES ? reserve : RESERVED_FILES));
+}
+
 enum ub_status http_server_start(struct ub_http_server *server, struct ub_err *err)
 {
     const struct ub_host *host = server->host;
     const struct http_settings *settings = server->settings;
     enum ub_status status = open_listeners(server, err);
+    server->fd_max = fd_max();
     if (status == UB_OK) {
         status = host->pool->open(host, "http-worker", (unsigned)settings->workers,
                                   (unsigned)settings->queue, &server->pool, err);

@@ -41,6 +41,7 @@ struct ub_http_server {
 
     struct http_listener *listeners; /* TCP first, the admin socket last */
     size_t listener_count;
+    int fd_max; /* sockets above are turned away: what is left is for the stores */
     struct ub_loop *loop;
     struct ub_pool *pool;
 

@@ -192,7 +192,9 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
         struct sockaddr_storage peer = {0};
         socklen_t len = sizeof(peer);
         int client = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (client >= 0) {
+        if (client >= listener->server->fd_max) {
+            close(client);
+        } else if (client >= 0) {
             listener_hand_over(listener->server, client, &peer);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             listener_rest(listener);

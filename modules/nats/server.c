@@ -111,6 +111,17 @@ static void server_raise_files(const struct nats_server *server)
     }
 }
 
+static int server_fd_max(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX) {
+        return INT32_MAX;
+    }
+    rlim_t reserve = limit.rlim_cur / 2;
+    reserve = reserve < SERVER_RESERVED_FILES ? reserve : SERVER_RESERVED_FILES;
+    return (int)(limit.rlim_cur - reserve);
+}
+
 /* JSON of a text with its quotes, escaped; NULL = no memory. To free(). */
 static char *json_text(const char *text)
 {
@@ -180,6 +191,7 @@ enum ub_status nats_server_start(struct nats_server *server, struct ub_err *err)
                        "configured; add module \"membership\", or set auth = \"off\" to develop");
     }
     server_raise_files(server);
+    server->fd_max = server_fd_max();
     enum ub_status status = server_start_all(server, err);
     if (status != UB_OK) {
         nats_server_stop(server);

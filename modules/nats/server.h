@@ -58,6 +58,7 @@ struct nats_server {
     size_t listener_count;
 
     _Atomic int64_t connection_count;
+    int fd_max; /* sockets above are closed at once: what is left is for the stores */
     _Atomic bool is_running, is_draining;
 };
 

@@ -311,10 +311,35 @@ static void posture_is_stated(void **state)
     assert_string_equal(rig_health(&own->rig), "number damaged 0\n");
 }
 
+/* A stranger who opens connections until there are no descriptors must not stop uploads for good.
+ */
+static void running_out_of_descriptors_passes(void **state)
+{
+    struct own *own = *state;
+    struct ub_blob_writer *writer = NULL;
+    struct ub_blob_hash hash = hash_of("x");
+    struct rlimit before, few;
+    start(own);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(own->ops->begin(own->rig.self, 1, &writer, &own->err), UB_OK);
+    assert_int_equal(
+        own->ops->append(writer, (struct ub_bytes){(const uint8_t *)"x", 1}, &own->err), UB_OK);
+    few = (struct rlimit){3, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    enum ub_status status = own->ops->commit(&writer, &hash, &own->err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(status, UB_EIO);
+    assert_int_equal(own->ops->begin(own->rig.self, 1, &writer, &own->err), UB_OK);
+    assert_int_equal(
+        own->ops->append(writer, (struct ub_bytes){(const uint8_t *)"x", 1}, &own->err), UB_OK);
+    assert_int_equal(own->ops->commit(&writer, &hash, &own->err), UB_OK);
+}
+
 int main(void)
 {
 #define OWN(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
+        OWN(running_out_of_descriptors_passes),
         OWN(files_are_private_and_named_by_hash),
         OWN(unfinished_files_go_at_start),
         OWN(flipped_bit_is_damage_and_upload_repairs),
