@@ -417,20 +417,104 @@ static void test_limits(void **state)
     rig_stop(&rig);
 }
 
+/* ---- the module -------------------------------------------------------------------------------
+ */
+
+struct seen {
+    char facts[256], listeners[256], numbers[512];
+};
+
+static void see_fact(void *ctx, const char *name, const char *value, const char *setting)
+{
+    struct seen *seen = ctx;
+    size_t at = strlen(seen->facts);
+    snprintf(seen->facts + at, sizeof(seen->facts) - at, "%s=%s(%s) ", name, value, setting);
+}
+
+static void see_listener(void *ctx, const char *address, bool is_loopback, bool has_tls,
+                         const char *setting)
+{
+    struct seen *seen = ctx;
+    snprintf(seen->listeners, sizeof(seen->listeners), "%s %d %d %s", address, is_loopback, has_tls,
+             setting);
+}
+
+static void see_number(void *ctx, const char *name, int64_t value)
+{
+    struct seen *seen = ctx;
+    size_t at = strlen(seen->numbers);
+    snprintf(seen->numbers + at, sizeof(seen->numbers) - at, "%s=%lld ", name, (long long)value);
+}
+
+static void test_posture_and_health(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_client client;
+    struct seen seen = {0};
+    const struct ub_posture_sink posture = {sizeof(posture), &seen, see_fact, see_listener};
+    const struct ub_health_sink health = {
+        .size = sizeof(health), .ctx = &seen, .number = see_number};
+    unibus_module_nats.ops->posture(rig->server, &posture);
+    assert_string_equal(seen.facts, "auth=enforce(auth) acl=on(auth) ");
+    assert_string_equal(seen.listeners, "127.0.0.1:0 1 0 listen");
+    rig_login(rig, &client, "root");
+    rig_send(&client, "SUB a 1\r\nSUB b 2\r\nPUB a 3\r\nxyz\r\nPUB c 1\r\nx\r\n");
+    rig_sync(&client, "MSG a 1 3\r\nxyz\r\n");
+    unibus_module_nats.ops->health(rig->server, &health);
+    assert_string_equal(seen.numbers, "connections=1 subscriptions=2 in_messages=2 out_messages=1 "
+                                      "in_bytes=4 out_bytes=3 slow_consumers=0 ");
+    rig_close(&client);
+}
+
+static enum ub_status start_beside(const struct rig *rig, uint16_t port, struct ub_err *err)
+{
+    struct nats_settings settings = rig->settings;
+    struct ub_listen listen = {"127.0.0.1", port, true, "127.0.0.1:taken"};
+    void *self = NULL;
+    settings.listen.items = &listen;
+    settings.auth = port == 0 ? NATS_AUTH_ENFORCE : NATS_AUTH_OFF;
+    assert_int_equal(unibus_module_nats.ops->create(rig->host, &settings, &self, err), UB_OK);
+    enum ub_status status = unibus_module_nats.ops->start(self, err);
+    unibus_module_nats.ops->destroy(self);
+    return status;
+}
+
+static void test_start_failures(void **state)
+{
+    struct rig *rig = *state;
+    struct ub_err err = UB_ERR_INIT;
+    assert_int_equal(start_beside(rig, rig->port, &err), UB_EIO);
+    assert_non_null(
+        strstr(err.message, "cannot listen on 127.0.0.1:taken: Address already in use"));
+    assert_int_equal(start_beside(rig, 0, &err), UB_EINVAL);
+    assert_non_null(
+        strstr(err.message, "auth = \"enforce\" needs a module that provides ub.authz"));
+}
+
 #define WITH_AUTH(test)    cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 #define WITHOUT_AUTH(test) cmocka_unit_test_setup_teardown(test, set_up_open, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_AUTH(test_info),           WITH_AUTH(test_publish_and_subscribe),
-        WITH_AUTH(test_verbose),        WITH_AUTH(test_echo_off),
-        WITH_AUTH(test_no_responders),  WITH_AUTH(test_headers),
-        WITH_AUTH(test_unsub_max),      WITH_AUTH(test_queue_groups),
-        WITH_AUTH(test_error_texts),    WITH_AUTH(test_nkey),
-        WITH_AUTH(test_second_connect), WITHOUT_AUTH(test_auth_off),
-        WITH_AUTH(test_sizes),          WITH_AUTH(test_every_split),
-        WITH_AUTH(test_drain),          cmocka_unit_test(test_pings),
+        WITH_AUTH(test_info),
+        WITH_AUTH(test_publish_and_subscribe),
+        WITH_AUTH(test_verbose),
+        WITH_AUTH(test_echo_off),
+        WITH_AUTH(test_no_responders),
+        WITH_AUTH(test_headers),
+        WITH_AUTH(test_unsub_max),
+        WITH_AUTH(test_queue_groups),
+        WITH_AUTH(test_error_texts),
+        WITH_AUTH(test_nkey),
+        WITH_AUTH(test_second_connect),
+        WITHOUT_AUTH(test_auth_off),
+        WITH_AUTH(test_sizes),
+        WITH_AUTH(test_every_split),
+        WITH_AUTH(test_posture_and_health),
+        WITH_AUTH(test_start_failures),
+        WITH_AUTH(test_drain),
+        cmocka_unit_test(test_pings),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
