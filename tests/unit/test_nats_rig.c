@@ -173,6 +173,16 @@ static struct rig_user *user_of(struct rig_authz *authz, const struct ub_cred *c
     return NULL;
 }
 
+static void change_within(struct rig_authz *authz, const char *name)
+{
+    const struct ub_perms *perms = authz->change_within;
+    authz->change_within = NULL;
+    if (perms != NULL) {
+        rig_user_set(authz, name, perms);
+        rig_user_changed(authz, name);
+    }
+}
+
 static enum ub_verdict rig_connect(void *self, const struct ub_cred *cred,
                                    struct ub_principal *principal_out,
                                    const struct ub_perms **perms_out, struct ub_reason *reason_out)
@@ -197,6 +207,9 @@ static enum ub_verdict rig_connect(void *self, const struct ub_cred *cred,
         verdict = UB_ALLOW;
     }
     pthread_mutex_unlock(&authz->lock);
+    if (verdict == UB_ALLOW && user != NULL) {
+        change_within(authz, user->name);
+    }
     return verdict;
 }
 

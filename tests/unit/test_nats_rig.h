@@ -38,6 +38,8 @@ struct rig_authz {
     size_t user_count;
     enum ub_verdict stranger; /* what it says of those it does not know */
     int64_t delay_ms;
+    /* The next user who logs in is answered with his set, and at once has this one. */
+    const struct ub_perms *change_within;
     ub_authz_changed_fn changed;
     void *changed_arg;
     unsigned asked;

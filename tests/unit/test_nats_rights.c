@@ -99,6 +99,11 @@ static void test_denied_part_is_filtered(void **state)
         rig_sync(&plain, "");
         rig_sync(&queued, "");
     }
+    /* Nobody who may have it: the asker hears so, from either loop. */
+    for (int i = 0; i < 2; i++) {
+        rig_send(senders[i], "SUB r 9\r\nPUB a.secret r 0\r\n\r\n");
+        rig_expect(senders[i], "NATS/1.0 503\r\nNats-Subject: a.secret\r\n\r\n\r\n");
+    }
     /* Another member that may have it gets it, always. */
     rig_send(&other, "SUB a.secret g 4\r\n");
     rig_sync(&other, "");
@@ -208,6 +213,22 @@ static void test_changes_during_logins(void **state)
         rig_close(&clients[i]);
     }
     assert_int_equal(atomic_load(&rig->server->sublist.count), 0);
+}
+
+/* The rights change between the provider's answer and the connection's getting them. */
+static void test_change_within_login(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_client client;
+    const struct ub_perm_rule before = {.actions = BOTH, .subject = ">"};
+    const struct ub_perm_rule after = {.actions = BOTH, .subject = "after.>"};
+    give(rig, "u", 0, &before, 1);
+    rig->authz.change_within = rig_perms(0, &after, 1, NULL);
+    rig_login(rig, &client, "u");
+    assert_null(rig->authz.change_within);
+    rig_send(&client, "SUB before 1\r\nSUB after.x 2\r\n");
+    rig_sync(&client, "-ERR 'Permissions Violation for Subscription to \"before\"'\r\n");
+    rig_close(&client);
 }
 
 static void test_guard(void **state)
@@ -551,6 +572,7 @@ int main(void)
         WITH_SERVER(test_change_texts),
         WITH_SERVER(test_changes_during_logins),
         WITH_SERVER(test_each_login_is_asked_about),
+        WITH_SERVER(test_change_within_login),
         WITH_SERVER(test_guard),
         WITH_SERVER(test_inbox_requests),
         WITH_SERVER(test_inbox_ownership),

@@ -7,7 +7,12 @@
 
 #include <sodium.h>
 
+#include <semaphore.h>
+
 #include "test_nats_rig.h"
+
+#include "proto.h"
+#include "shard.h"
 
 static int set_up(void **state)
 {
@@ -185,6 +190,58 @@ static void test_queue_groups(void **state)
     }
     assert_int_equal(total, MESSAGES);
     rig_close(&sender);
+}
+
+struct hold {
+    sem_t is_held, may_go;
+    struct nats_shard *shard;
+};
+
+/* Keeps the loop from its mail; then its one connection unsubscribes, before the mail is read. */
+static void on_hold(void *arg)
+{
+    struct hold *hold = arg;
+    sem_post(&hold->is_held);
+    while (sem_wait(&hold->may_go) != 0) {
+    }
+    nats_shard_enter(hold->shard);
+    nats_proto_drop_all(hold->shard->all);
+}
+
+/* A member leaves while messages are on their way to his loop: another member gets them. */
+static void test_queue_member_leaves(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_client stays, leaves;
+    struct hold hold = {.shard = &rig->server->shards[1]}; /* where the second connection is */
+    sem_init(&hold.is_held, 0, 0);
+    sem_init(&hold.may_go, 0, 0);
+    rig_login(rig, &stays, "root");
+    rig_login(rig, &leaves, "root");
+    rig_send(&stays, "SUB job workers 1\r\n");
+    rig_send(&leaves, "SUB job workers 1\r\n");
+    rig_sync(&stays, "");
+    rig_sync(&leaves, "");
+    rig->host->loop->post(hold.shard->loop, on_hold, &hold);
+    sem_wait(&hold.is_held);
+    for (int i = 0; i < 40; i++) {
+        rig_send(&stays, "PUB job 1\r\nx\r\n");
+    }
+    rig_sync(&stays, NULL); /* what fell to it has come, the rest lies in the mail */
+    assert_true(atomic_load(&hold.shard->mailbox.bytes) > 0);
+    sem_post(&hold.may_go);
+    rig_sync(&leaves, "");
+    int64_t deadline = rig_now_ms() + 5000;
+    uint64_t delivered = 0;
+    while (delivered < 40 && rig_now_ms() < deadline) {
+        kit_run_for(rig->host, 5);
+        delivered = atomic_load(&rig->server->shards[0].counts.out_messages);
+    }
+    assert_int_equal(delivered, 40);
+    rig_close(&stays);
+    rig_close(&leaves);
+    sem_destroy(&hold.is_held);
+    sem_destroy(&hold.may_go);
 }
 
 static void test_error_texts(void **state)
@@ -505,6 +562,7 @@ int main(void)
         WITH_AUTH(test_headers),
         WITH_AUTH(test_unsub_max),
         WITH_AUTH(test_queue_groups),
+        WITH_AUTH(test_queue_member_leaves),
         WITH_AUTH(test_error_texts),
         WITH_AUTH(test_nkey),
         WITH_AUTH(test_second_connect),
