@@ -71,13 +71,13 @@ enum unibus_status room_write_side(const struct unibus_room *room, const char *f
     return unibus_home_write(room->client->home, name, doc, err);
 }
 
-/* Begins an edit that also keeps the mode which was pinned in memory only. */
+/* Begins an edit that also keeps the mode which was pinned in memory: only a join changes it. */
 static enum unibus_status edit_begin_with_mode(struct unibus_room *room, struct unibus_err *err)
 {
     /* A copy: what is read anew wipes the texts of the old document. */
     json_t *mode = json_copy(json_object_get(room->doc, "mode"));
     enum unibus_status status = room_edit_begin(room, err);
-    if (status == UNIBUS_OK && mode != NULL && json_object_get(room->doc, "mode") == NULL) {
+    if (status == UNIBUS_OK && mode != NULL) {
         json_object_set(room->doc, "mode", mode);
     }
     json_decref(mode);

@@ -227,13 +227,14 @@ static enum unibus_status check_invite(const struct unibus_room *room,
                                              "the log does not contain the head of the invite");
 }
 
+/* A user who forgot --plain may say it later: check_mode still refuses it for a log with epochs. */
 static enum unibus_status pin_mode(struct unibus_room *room, bool is_plain, struct unibus_err *err)
 {
     const char *pinned = wire_text(room->doc, "mode");
     const char *mode = is_plain ? "plain" : "sealed";
-    if (pinned[0] != '\0' && strcmp(pinned, mode) != 0) {
-        unibus_fail(err, UNIBUS_CONFLICT, "the room is pinned as %s here", pinned);
-        return unibus_fix(err, is_plain ? "join it without --plain" : "join it with --plain");
+    if (!is_plain && strcmp(pinned, "plain") == 0) {
+        unibus_fail(err, UNIBUS_CONFLICT, "the room is pinned as plain here");
+        return unibus_fix(err, "join it with --plain");
     }
     json_object_set_new(room->doc, "mode", json_string(mode));
     return UNIBUS_OK;

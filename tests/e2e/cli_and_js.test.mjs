@@ -242,6 +242,9 @@ describe('a room that JS made', () => {
     await settled(bus);
     await dave.run(['room', 'join', room.invite()]);
     assert.notEqual((await dave.run(['pub', room.id, 'chat', 'not in the clear'])).code, 0);
+    const sealedWay = await carol.run(['room', 'join', room.invite()]);
+    assert.equal(sealedWay.code, 7, 'not encrypted, and nobody said so');
+    assert.match(sealedWay.stderr, /join it with --plain/);
     await carol.ok(['room', 'join', room.invite(), '--plain']);
     await carol.ok(['pub', room.id, 'chat', 'in the clear']);
     await until(() => heard.length === 1, 'a message');
