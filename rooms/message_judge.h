@@ -15,7 +15,7 @@ struct judging {
     /* From step 3 on. */
     uint8_t sig[UBR_SIG_LEN];
     uint8_t digest[UBR_HASH_LEN]; /* what sig signs */
-    struct ubr_bytes body; /* u16 ext_len ‖ extensions ‖ content */
+    struct ubr_bytes body;        /* u16 ext_len ‖ extensions ‖ content */
     /* From step 4 on. */
     struct ubr_log_kid device;
 };

@@ -347,12 +347,14 @@ static struct memb_room *find_room(struct memb *memb, const struct memb_append *
     return room;
 }
 
+/* Rooms that he has left count too: else one member could fill the node by founding and leaving. */
 static size_t count_founded(struct memb *memb, const struct memb_identity *identity)
 {
     size_t count = 0;
     memb_model_read(&memb->model);
-    for (size_t i = 0; i < identity->rooms_len; i++) {
-        count += memcmp(identity->rooms[i]->founder_pk, identity->account_pk, UBR_KEY_LEN) == 0;
+    for (size_t i = 0; i < memb->model.rooms_len; i++) {
+        const struct memb_room *room = memb->model.rooms[i];
+        count += memcmp(room->founder_pk, identity->account_pk, UBR_KEY_LEN) == 0;
     }
     memb_model_unlock(&memb->model);
     return count;

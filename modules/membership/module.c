@@ -34,7 +34,7 @@ static const struct ub_field fields[] = {
                  "identities on the allowlist, removed ones too"),
     UB_FIELD_INT(struct memb_settings, max_rooms, "100000", 1, 10000000, 0, "rooms on this node"),
     UB_FIELD_INT(struct memb_settings, max_rooms_per_identity, "1000", 1, 1000000, 0,
-                 "rooms that one identity may have founded and still be in"),
+                 "rooms that one identity may have founded, left ones too"),
     UB_FIELD_SIZE(struct memb_settings, max_blob, "64 MiB", 1024, 1LL << 40, 0, "one blob"),
     UB_FIELD_SIZE(struct memb_settings, max_room_blobs, "1 GiB", 1024, 1LL << 50, 0,
                   "all blobs of one room together"),

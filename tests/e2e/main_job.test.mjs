@@ -278,4 +278,15 @@ describe('what the server checks without keys', () => {
     assert.deepEqual(await carol.api.list('/v1/rooms'), []);
     assert.deepEqual((await alice.api.list('/v1/rooms')).map((one) => one.id), [room.id]);
   });
+
+  test('the quota of founded rooms counts those that the founder has left', async (t) => {
+    const { alice, bob } = await cast(t, ['alice', 'bob'], {
+      modules: { membership: { kv: 'kv-sqlite', blob: 'blob-fs', max_rooms_per_identity: 1 } },
+    });
+    const room = await alice.createRoom();
+    await room.add(bob.card, u.ROLE.owner);
+    await room.leave();
+    await assert.rejects(alice.createRoom(), { status: 507, code: 'quota' });
+    await bob.createRoom();
+  });
 });
