@@ -37,6 +37,7 @@ const char *cli_option(const struct cli *cli, const char *name)
     return at < 0 ? NULL : cli->values[at];
 }
 
+/* typed: with its hyphens, as "--rol=x" or "-5 degrees". */
 static enum unibus_status unknown_option(const char *typed, struct unibus_err *err)
 {
     const char *words[WORDS_MAX];
@@ -46,10 +47,12 @@ static enum unibus_status unknown_option(const char *typed, struct unibus_err *e
     }
     char name[64];
     snprintf(name, sizeof(name), "%.*s", (int)strcspn(typed, "="), typed);
-    const char *nearest = cli_nearest(name, words, count);
-    unibus_fail(err, UNIBUS_USAGE, "there is no option --%s", name);
-    return nearest != NULL ? unibus_fix(err, "did you mean --%s?", nearest)
-                           : unibus_fix(err, "unibus help shows the options");
+    const char *nearest = cli_nearest(name + strspn(name, "-"), words, count);
+    unibus_fail(err, UNIBUS_USAGE, "there is no option %s", name);
+    return nearest != NULL
+               ? unibus_fix(err, "did you mean --%s?", nearest)
+               : unibus_fix(err, "unibus help shows the options; for text that begins with a "
+                                 "hyphen put -- before it");
 }
 
 /* Takes the option at argv[*at], with its value. */
@@ -63,7 +66,7 @@ static enum unibus_status take_option(struct cli *cli, int argc, char **argv, in
     size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
     int index = (is_long ? len > 1 : len == 1) ? option_index(name, len) : -1;
     if (index < 0) {
-        return unknown_option(name, err);
+        return unknown_option(typed, err);
     }
     const struct cli_option *option = &cli_options[index];
     if (option->value == NULL) {

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <ubr/text.h>
+
 #include "output.h"
 
 static const struct out_column list_columns[] = {
@@ -36,6 +38,26 @@ static enum unibus_status read_json(const char *path, json_t **json_out, struct 
                : unibus_fail(err, UNIBUS_FAILED, "%s:%d: %s", path, fault.line, fault.text);
 }
 
+/* What the node would refuse with less help. */
+static enum unibus_status check_names(const struct cli *cli, struct unibus_err *err)
+{
+    static const char *const roles[] = {"operator", "admin", "auditor", "service", "member"};
+    const char *role = cli_option(cli, "role");
+    bool is_role = role == NULL;
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]) && !is_role; i++) {
+        is_role = strcmp(roles[i], role) == 0;
+    }
+    if (!ubr_handle_is_valid(ubr_bytes_of_text(cli->args[0]))) {
+        unibus_fail(err, UNIBUS_USAGE, "\"%s\" is not a handle", cli->args[0]);
+        return unibus_fix(err, "1 to 63 characters: a-z, 0-9, and after the first also . _ -");
+    }
+    if (!is_role) {
+        unibus_fail(err, UNIBUS_USAGE, "there is no role \"%s\"", role);
+        return unibus_fix(err, "operator, admin, auditor, service or member");
+    }
+    return UNIBUS_OK;
+}
+
 static json_t *make_body(const struct cli *cli, const json_t *card)
 {
     const char *role = cli_option(cli, "role"), *note = cli_option(cli, "note");
@@ -60,7 +82,8 @@ static json_t *make_body(const struct cli *cli, const json_t *card)
 enum unibus_status cli_identity_add(struct cli *cli, struct unibus_err *err)
 {
     json_t *card = NULL;
-    enum unibus_status status = cli_open(cli, err);
+    enum unibus_status status = check_names(cli, err);
+    status = status == UNIBUS_OK ? cli_open(cli, err) : status;
     if (status == UNIBUS_OK) {
         status = read_json(cli->args[1], &card, err);
     }

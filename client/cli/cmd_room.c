@@ -125,6 +125,16 @@ static bool parse_history(const char *text, enum ubr_history *history_out)
     return false;
 }
 
+static void note_same_name(const struct cli *cli)
+{
+    char room32[UBR_ROOM32_LEN + 1];
+    struct unibus_err err = UNIBUS_ERR_INIT;
+    if (unibus_room_find(cli->client, cli->args[0], room32, &err) == UNIBUS_USAGE) {
+        unibus_client_notice(cli->client, "another room here is called \"%s\": use the ids",
+                             cli->args[0]);
+    }
+}
+
 enum unibus_status cli_room_new(struct cli *cli, struct unibus_err *err)
 {
     struct unibus_room_draft draft = {
@@ -135,6 +145,9 @@ enum unibus_status cli_room_new(struct cli *cli, struct unibus_err *err)
         .rotate_msgs = UNIBUS_ROTATE_MSGS,
     };
     const char *history = cli_option(cli, "history");
+    if (draft.name[0] == '\0') {
+        return unibus_fail(err, UNIBUS_USAGE, "a room needs a name");
+    }
     if (history != NULL && !parse_history(history, &draft.history)) {
         unibus_fail(err, UNIBUS_USAGE, "there is no history mode \"%s\"", history);
         return unibus_fix(err, "--history next, join or all");
@@ -149,6 +162,7 @@ enum unibus_status cli_room_new(struct cli *cli, struct unibus_err *err)
         snprintf(sentence, sizeof(sentence), "room \"%s\": %s", draft.name, unibus_room_id(room));
         show_change(cli, room, true, sentence);
         unibus_room_close(&room);
+        note_same_name(cli);
     }
     return status;
 }
