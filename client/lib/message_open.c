@@ -40,17 +40,19 @@ static struct room_window *need_window(struct unibus_room *room, const uint8_t k
     return window;
 }
 
+/* The union; of two windows the one that began earlier knows more. */
 static bool merge_window(struct unibus_room *room, const uint8_t kid[UBR_KID_LEN],
-                         const struct ubr_window *saved)
+                         struct ubr_window *saved)
 {
     const struct ubr_place live = {0, 0};
     struct room_window *own = need_window(room, kid);
     if (own == NULL) {
         return false;
     }
-    if (own->window.end == 0) {
-        own->window = *saved;
-        return true;
+    if (own->window.end == 0 || saved->base < own->window.base) {
+        struct ubr_window earlier = *saved;
+        *saved = own->window;
+        own->window = earlier;
     }
     for (uint64_t counter = saved->base; counter < saved->end; counter++) {
         if (ubr_window_judge(saved, counter, live) != UBR_WINDOW_FRESH) {

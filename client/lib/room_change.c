@@ -267,6 +267,12 @@ static enum unibus_status decide_role(struct room_draft *draft, void *arg, struc
     if (status != UNIBUS_OK) {
         return status;
     }
+    struct ubr_member member;
+    if (ubr_log_member(draft->room->log, target.account_pk, &member) &&
+        member.role == new_role->role) {
+        return unibus_fail_code(err, UNIBUS_CONFLICT, "exists", "%s is %s already", new_role->who,
+                                ubr_role_name((unsigned)new_role->role));
+    }
     draft_begin(draft, UBR_ENTRY_ROLE, &entry);
     memcpy(entry.account_pk, target.account_pk, UBR_KEY_LEN);
     entry.role = (uint8_t)new_role->role;

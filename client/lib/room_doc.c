@@ -56,11 +56,17 @@ enum unibus_status room_read_side(const struct unibus_room *room, const char *fo
     char name[64];
     document_name(room, folder, name);
     enum unibus_status status = unibus_home_read(room->client->home, name, doc_out, err);
-    if (status != UNIBUS_NOT_FOUND) {
-        return status;
+    if (status == UNIBUS_NOT_FOUND) {
+        *doc_out = json_object();
+        return UNIBUS_OK;
     }
-    *doc_out = json_object();
-    return UNIBUS_OK;
+    bool is_log = strcmp(folder, "logs") == 0;
+    if (status == UNIBUS_OK && !is_log && !json_is_object(*doc_out)) {
+        json_decref(*doc_out);
+        *doc_out = NULL;
+        status = unibus_fail(err, UNIBUS_FAILED, "%s in the home is damaged", name);
+    }
+    return status;
 }
 
 enum unibus_status room_write_side(const struct unibus_room *room, const char *folder,
