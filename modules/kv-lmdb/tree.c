@@ -131,8 +131,8 @@ static enum ub_status read_big(struct walk *walk, uint64_t page, const struct kv
 /* A list of free pages: a count and so many numbers. */
 static enum ub_status check_free_list(struct walk *walk, uint64_t page, struct ub_bytes value)
 {
-    uint64_t count = value.len >= 8 ? kvlm_page_word(value.ptr) : UINT64_MAX;
-    if (value.len % 8 != 0 || count > value.len / 8 - 1) {
+    uint64_t count = value.len >= 8 ? kvlm_page_word(value.ptr) : 0;
+    if (value.len < 8 || value.len % 8 != 0 || count > value.len / 8 - 1) {
         return fail(walk, page, "a list of free pages is too short");
     }
     enum ub_status status = UB_OK;
