@@ -11,6 +11,10 @@
 
 static enum unibus_status fill(struct unibus_err *err, enum unibus_status status, const char *code,
                                const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
+
+static enum unibus_status fill(struct unibus_err *err, enum unibus_status status, const char *code,
+                               const char *format, va_list args)
 {
     err->status = status;
     err->fix[0] = '\0';
