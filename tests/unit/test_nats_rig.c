@@ -175,8 +175,10 @@ static struct rig_user *user_of(struct rig_authz *authz, const struct ub_cred *c
 
 static void change_within(struct rig_authz *authz, const char *name)
 {
+    pthread_mutex_lock(&authz->lock);
     const struct ub_perms *perms = authz->change_within;
     authz->change_within = NULL;
+    pthread_mutex_unlock(&authz->lock);
     if (perms != NULL) {
         rig_user_set(authz, name, perms);
         rig_user_changed(authz, name);
