@@ -10,7 +10,6 @@
 #include "host.h"
 #include "loader.h"
 #include "loop.h"
-#include "secret.h"
 
 struct kit {
     struct host host; /* first: the test's pointer is a pointer to this */
@@ -204,18 +203,6 @@ const void *kit_settings(const struct ub_host *host, const struct ub_module *mod
     }
     report_fini(&report);
     return is_sound ? filled->settings.data : NULL;
-}
-
-struct ub_secret *kit_secret_new(const void *bytes, size_t len)
-{
-    struct ub_secret *secret = secret_new(bytes, len);
-    CHECK(secret != NULL);
-    return secret;
-}
-
-void kit_secret_free(struct ub_secret **secret)
-{
-    secret_free(secret);
 }
 
 void kit_health_set(const struct ub_host *host, const char *json, bool is_healthy, bool is_ready)

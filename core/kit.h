@@ -43,9 +43,6 @@ void kit_log_clear(const struct ub_host *host);
 const void *kit_settings(const struct ub_host *host, const struct ub_module *module,
                          const char *const *sets);
 
-struct ub_secret *kit_secret_new(const void *bytes, size_t len);
-void kit_secret_free(struct ub_secret **secret);
-
 /* What host->node->health_json answers from now on, in both details. */
 void kit_health_set(const struct ub_host *host, const char *json, bool is_healthy, bool is_ready);
 
