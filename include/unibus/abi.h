@@ -4,6 +4,7 @@
  *
  * History of the ABI (major.minor):
  *   1.0  first release
+ *   1.1  struct ub_host: decision, config
  *
  * Rules of the border
  *   - Major equal, module's minor <= host's.
@@ -20,7 +21,7 @@
 #include <stdint.h>
 
 #define UB_ABI_MAJOR 1
-#define UB_ABI_MINOR 0
+#define UB_ABI_MINOR 1
 
 #ifdef __cplusplus
 #define UB_EXTERN_C extern "C"

@@ -131,6 +131,61 @@ struct ub_host_secret {
     struct ub_bytes (*bytes)(const struct ub_secret *secret);
 };
 
+/* ---- decisions: why something was allowed or refused (`unibus why ID`); since 1.1 --------------
+ */
+
+/* One decision about somebody's request. Texts are copied, shortened and escaped; NULL = "". Never
+ * put a secret or a payload here. */
+struct ub_decision {
+    uint32_t size;
+    bool is_allowed;
+    const char *action;        /* "connect", "room.create", "publish", "subscribe" … */
+    const char *resource_kind; /* "room", "subject" … */
+    const char *resource_id;
+    const char *id, *handle, *role; /* of the principal; id "" = nobody yet */
+    const char *address;
+    const char *provider;   /* the module whose word it was */
+    const char *code;       /* kebab-case, stable */
+    const char *text;       /* the reason, for people */
+    const char *place;      /* file:line of the rule, or "" */
+    const char *digest;     /* of the policy script, or "" */
+    const char *input_json; /* what was asked, already masked; an object or NULL */
+    int64_t took_us;        /* -1 = not measured */
+};
+
+#define UB_DECISION_ID_MAX 32
+
+struct ub_host_decision {
+    uint32_t size;
+    /* Keeps it in the ring of the latest and logs every refusal; id_out (UB_DECISION_ID_MAX bytes)
+     * gets its id, "d-…". Never blocks. Threads: any. */
+    void (*record)(const struct ub_host *host, const struct ub_decision *decision, char *id_out);
+    /* One as JSON; NULL when it is unknown or no longer kept. Free with node->free_text. */
+    char *(*find_json)(const struct ub_host *host, const char *id);
+    /* {"decisions": […], "next": …}: those after the id `since` ("" or NULL = the oldest kept) in
+     * order, at most max; with `principal` only those of this identity. */
+    char *(*list_json)(const struct ub_host *host, const char *since, const char *principal,
+                       size_t max);
+};
+
+/* ---- the operator's view of the node; since 1.1 ------------------------------------------------
+ */
+
+struct ub_host_config {
+    uint32_t size;
+    /* The effective config as JSON: every value with its origin, secrets redacted. NULL = no
+     * memory; free with node->free_text. Threads: any. */
+    char *(*effective_json)(const struct ub_host *host);
+    /* The loaded modules as JSON: name, version, ABI, file, interfaces, state. */
+    char *(*modules_json)(const struct ub_host *host);
+    /* Reads the config file again, plans, and unless is_dry applies all of it or nothing. *json_out
+     * (free with node->free_text) tells changes and faults, also after an error: UB_EINVAL = the
+     * config is faulty, UB_ECONFLICT = a change needs a restart or a weaker posture results. Blocks
+     * until the main loop has done it: never on a loop. */
+    enum ub_status (*reload)(const struct ub_host *host, bool is_dry, char **json_out,
+                             struct ub_err *err);
+};
+
 struct ub_host {
     uint32_t size;
     uint16_t abi_major, abi_minor;
@@ -140,6 +195,9 @@ struct ub_host {
     const struct ub_host_pool *pool;
     const struct ub_host_node *node;
     const struct ub_host_secret *secret;
+    /* since 1.1 */
+    const struct ub_host_decision *decision;
+    const struct ub_host_config *config;
 };
 
 /* Logging with a list of fields: ub_log(host, UB_LOG_INFO, "listening", "listening",

@@ -15,9 +15,9 @@ const sha256 = async (file) => createHash('sha256').update(await readFile(file))
 
 /** name in tests/modules → what the loader says of it. */
 const ZOO = {
-  'zoo-major': ' was built for ABI 2.0, but this membershipd has ABI 1.0: rebuild the module '
+  'zoo-major': ' was built for ABI 2.0, but this membershipd has ABI 1.1: rebuild the module '
     + "against this version's include/unibus",
-  'zoo-minor': ' needs ABI 1.7, but this membershipd has ABI 1.0: update membershipd, or take an '
+  'zoo-minor': ' needs ABI 1.7, but this membershipd has ABI 1.1: update membershipd, or take an '
     + 'older version of the module',
   'zoo-symbol': `: ${fileOf('zoo-symbol')} has no symbol "unibus_module", so it is not a unibus `
     + 'module',

@@ -79,7 +79,7 @@ static void usage_is_exit_2(void **state)
     assert_int_equal(RUN("--help"), 0);
     assert_non_null(strstr(output_read(), "--set module.key=value"));
     assert_int_equal(RUN("--version"), 0);
-    assert_non_null(strstr(output_read(), "ABI 1.0"));
+    assert_non_null(strstr(output_read(), "ABI 1.1"));
 }
 
 static void check_has_no_side_effect(void **state)

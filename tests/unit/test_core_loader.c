@@ -31,10 +31,10 @@ static void abi_must_fit(void **state)
 {
     (void)state;
     FAILS(LUA("module \"zoo-major\" {}"),
-          ONE("zoo-major\" was built for ABI 2.0, but this membershipd has ABI 1.0: rebuild the "
+          ONE("zoo-major\" was built for ABI 2.0, but this membershipd has ABI 1.1: rebuild the "
               "module against this version's include/unibus"));
     FAILS(LUA("module \"zoo-minor\" {}"),
-          ONE("zoo-minor\" needs ABI 1.7, but this membershipd has ABI 1.0: update membershipd, or "
+          ONE("zoo-minor\" needs ABI 1.7, but this membershipd has ABI 1.1: update membershipd, or "
               "take an older version of the module"));
 }
 
