@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ub.authz 1.0: who is this, and what may he do. Provided by membership (and users, policy).
+ * ub.authz 1.1: who is this, and what may he do. Provided by membership (and users, policy).
+ * 1.1 appended: ub_cred.principal, ub_cred.cert_subject, ub_authz_ops.flags.
  *
- * Verdicts combine over all providers in the order of the config: default deny; any deny or error
- * is a deny; one allow is needed. Permission sets: the provider that authenticated the identity
- * grants; in the reserved name spaces (ub.r.>, UB_R_…, $JS, $KV, $O, $SYS, _INBOX) only he does;
- * every other provider may narrow anything and grant only outside them.
+ * Verdicts combine over all providers in the order of the config, those that only judge
+ * (UB_AUTHZ_JUDGES) last: default deny; any deny or error is a deny; one allow is needed.
+ * Permission sets: the provider that authenticated the identity grants; in the reserved name spaces
+ * (ub.r.>, UB_R_…, $JS, $KV, $O, $SYS, _INBOX) only he does; every other provider may narrow
+ * anything and grant only outside them.
  *
  * Threads: every function is thread-safe and may block for up to 100 ms (a policy script); never
  * call one on a loop.
@@ -17,7 +19,7 @@
 
 #define UB_AUTHZ_IFACE "ub.authz"
 #define UB_AUTHZ_MAJOR 1
-#define UB_AUTHZ_MINOR 0
+#define UB_AUTHZ_MINOR 1
 
 /* Zero means no opinion, so that a forgotten answer never allows. */
 enum ub_verdict { UB_ABSTAIN = 0, UB_ALLOW, UB_DENY };
@@ -56,6 +58,9 @@ struct ub_cred {
     struct ub_bytes nonce;               /* what the server asked to be signed */
     const char *user, *password, *token; /* NULL = not sent */
     const char *client_name;
+    /* since 1.1 */
+    const struct ub_principal *principal; /* whom an earlier provider found; NULL = nobody yet */
+    const char *cert_subject;             /* of a verified client certificate, RFC 2253; or NULL */
 };
 
 /* ---- permission sets --------------------------------------------------------------------------
@@ -140,6 +145,10 @@ struct ub_reason {
  * changed. */
 typedef uint32_t (*ub_authz_changed_fn)(void *arg, const char *id, int64_t wait_ms);
 
+/* Authenticates nobody, judges whom others have authenticated: asked after all others, with
+ * ub_cred.principal set. Its allow alone lets nobody in. */
+#define UB_AUTHZ_JUDGES 0x1u
+
 struct ub_authz_ops {
     uint32_t size;
 
@@ -156,6 +165,8 @@ struct ub_authz_ops {
     /* Registers for changes; at most 16 holders. unwatch: no callback after it returned. */
     enum ub_status (*watch)(void *self, ub_authz_changed_fn fn, void *arg, struct ub_err *err);
     void (*unwatch)(void *self, ub_authz_changed_fn fn, void *arg);
+    /* since 1.1 */
+    uint32_t flags; /* UB_AUTHZ_… */
 };
 
 static inline void ub_perms_unref(const struct ub_perms **perms)
