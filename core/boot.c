@@ -37,7 +37,9 @@ static bool boot_read_config(struct boot *boot)
     for (size_t i = 0; i < boot->options->set_count; i++) {
         config_set(&boot->config, boot->options->sets[i], &boot->report);
     }
-    core_settings_fill(&boot->core, &boot->config, &boot->report);
+    if (core_settings_fill(&boot->core, &boot->config, &boot->report)) {
+        decisions_configure(&boot->node.decisions, &boot->core.decisions);
+    }
     snprintf(boot->node.name, sizeof(boot->node.name), "%s",
              boot->core.node.name != NULL ? boot->core.node.name : "node");
     boot->node.log.level = boot->core.log.level;
@@ -147,6 +149,7 @@ static void boot_on_health(void *arg)
 {
     struct boot *boot = arg;
     health_collect(&boot->health);
+    decisions_tick(&boot->node.decisions);
 }
 
 static void boot_ready(struct boot *boot)

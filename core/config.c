@@ -22,7 +22,8 @@ void config_init(struct config *config)
 {
     *config = (struct config){.node = block_of_core("node"),
                               .posture = block_of_core("posture"),
-                              .log = block_of_core("log")};
+                              .log = block_of_core("log"),
+                              .decisions = block_of_core("decisions")};
 }
 
 void config_fini(struct config *config)
@@ -33,7 +34,8 @@ void config_fini(struct config *config)
 
 struct config_block *config_find(struct config *config, const char *name)
 {
-    struct config_block *const core[] = {&config->node, &config->posture, &config->log};
+    struct config_block *const core[] = {&config->node, &config->posture, &config->log,
+                                         &config->decisions};
     for (size_t i = 0; i < sizeof(core) / sizeof(core[0]); i++) {
         if (strcmp(core[i]->name, name) == 0) {
             return core[i];

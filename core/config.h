@@ -9,6 +9,7 @@
 #include <unibus/module.h>
 
 #include "arena.h"
+#include "decisions.h"
 #include "report.h"
 
 enum value_kind {
@@ -38,7 +39,7 @@ struct config_value {
 };
 
 struct config_block {
-    const char *name;  /* of the module, or "node", "posture", "log" */
+    const char *name;  /* of the module, or "node", "posture", "log", "decisions" */
     const char *title; /* for messages: `module "nats"`, `node` */
     bool is_module;
     bool is_read; /* its table has been seen */
@@ -51,7 +52,7 @@ struct config {
     struct arena arena;
     const char *file; /* as given, for messages */
     const char *dir;  /* absolute: where relative paths of the file start */
-    struct config_block node, posture, log;
+    struct config_block node, posture, log, decisions;
     struct config_block *modules;
     size_t module_count, module_room;
     bool has_version;
@@ -159,11 +160,14 @@ struct log_settings {
     int format; /* enum log_format */
 };
 
+#define CORE_BLOCKS 4
+
 struct core_settings {
     struct node_settings node;
     struct posture_settings posture;
     struct log_settings log;
-    struct settings kept[3];
+    struct decisions_settings decisions;
+    struct settings kept[CORE_BLOCKS];
 };
 
 /* A block of the core, for `membershipd explain`. */

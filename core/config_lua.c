@@ -437,7 +437,7 @@ static void words_add(lua_State *lua)
 {
     static const luaL_Reg words[] = {
         {"unibus", word_unibus}, {"module", word_module}, {"secret", word_secret}, {NULL, NULL}};
-    static const char *const core[] = {"node", "posture", "log"};
+    static const char *const core[] = {"node", "posture", "log", "decisions"};
     luaL_setfuncs(lua, words, 0);
     for (size_t i = 0; i < sizeof(core) / sizeof(core[0]); i++) {
         lua_pushstring(lua, core[i]);

@@ -23,6 +23,16 @@ static const struct ub_field log_fields[] = {
     UB_FIELD_CHOICE(struct log_settings, format, "text", "text|json", 0, "form of a line"),
 };
 
+static const struct ub_field decisions_fields[] = {
+    UB_FIELD_INT(struct decisions_settings, keep, "4096", 16, 262144, 0,
+                 "decisions that stay in memory for `unibus why`, 0.5 to 8 KiB each"),
+    UB_FIELD_INT(struct decisions_settings, sample, "16", 0, 1000000, 0,
+                 "of what is allowed, one of so many is kept; 0 = none. Every refusal is"),
+    UB_FIELD_INT(struct decisions_settings, log_per_minute, "20", 0, 100000, 0,
+                 "log lines a minute for the refusals of one identity or address; of all together "
+                 "30 times as many"),
+};
+
 #define CORE_TABLE(fields_, type)                                                                  \
     {                                                                                              \
         (fields_), sizeof(fields_) / sizeof((fields_)[0]), sizeof((fields_)[0]), sizeof(type)      \
@@ -32,13 +42,15 @@ static const struct field_table core_tables[] = {
     CORE_TABLE(node_fields, struct node_settings),
     CORE_TABLE(posture_fields, struct posture_settings),
     CORE_TABLE(log_fields, struct log_settings),
+    CORE_TABLE(decisions_fields, struct decisions_settings),
 };
 
 bool core_block_at(size_t i, struct core_block *block_out)
 {
     static const char *const names[][2] = {{"node", "the node itself"},
                                            {"posture", "what the node must at least be"},
-                                           {"log", "what is logged to standard error"}};
+                                           {"log", "what is logged to standard error"},
+                                           {"decisions", "why something was allowed or refused"}};
     if (i >= sizeof(names) / sizeof(names[0])) {
         return false;
     }
@@ -86,12 +98,13 @@ static bool judge_node_name(struct core_settings *core, const struct config *con
 bool core_settings_fill(struct core_settings *core, const struct config *config,
                         struct report *report)
 {
-    const struct config_block *const blocks[] = {&config->node, &config->posture, &config->log};
-    void *const into[] = {&core->node, &core->posture, &core->log};
+    const struct config_block *const blocks[] = {&config->node, &config->posture, &config->log,
+                                                 &config->decisions};
+    void *const into[] = {&core->node, &core->posture, &core->log, &core->decisions};
     const struct fill_context context = {.config_dir = config->dir != NULL ? config->dir : "/",
                                          .state_dir = "/"};
     bool is_sound = true;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < CORE_BLOCKS; i++) {
         is_sound &= settings_fill(&core->kept[i], &core_tables[i], blocks[i], &context, report);
         memcpy(into[i], core->kept[i].data, core_tables[i].settings_size);
     }
@@ -100,7 +113,7 @@ bool core_settings_fill(struct core_settings *core, const struct config *config,
 
 void core_settings_fini(struct core_settings *core)
 {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < CORE_BLOCKS; i++) {
         settings_fini(&core->kept[i]);
     }
 }

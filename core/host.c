@@ -121,6 +121,22 @@ static void host_fail(const struct ub_host *pub, const char *code, const char *w
     }
 }
 
+static void host_record(const struct ub_host *pub, const struct ub_decision *decision, char *id_out)
+{
+    decisions_record(&node_of(pub)->decisions, host_of(pub)->module, decision, id_out);
+}
+
+static char *host_find_json(const struct ub_host *pub, const char *id)
+{
+    return decisions_find_json(&node_of(pub)->decisions, node_of(pub)->name, id);
+}
+
+static char *host_list_json(const struct ub_host *pub, const char *since, const char *principal,
+                            size_t max)
+{
+    return decisions_list_json(&node_of(pub)->decisions, node_of(pub)->name, since, principal, max);
+}
+
 static const struct ub_host_log host_log = {
     .size = sizeof(host_log), .emit = host_log_emit, .is_enabled = host_log_is_enabled};
 
@@ -159,6 +175,11 @@ static const struct ub_host_node host_node = {.size = sizeof(host_node),
 static const struct ub_host_secret host_secret = {.size = sizeof(host_secret),
                                                   .bytes = secret_bytes};
 
+static const struct ub_host_decision host_decision = {.size = sizeof(host_decision),
+                                                      .record = host_record,
+                                                      .find_json = host_find_json,
+                                                      .list_json = host_list_json};
+
 void host_init(struct host *host, struct node *node, const char *module)
 {
     *host = (struct host){.pub = {.size = sizeof(host->pub),
@@ -169,7 +190,8 @@ void host_init(struct host *host, struct node *node, const char *module)
                                   .loop = &host_loop,
                                   .pool = &host_pool,
                                   .node = &host_node,
-                                  .secret = &host_secret},
+                                  .secret = &host_secret,
+                                  .decision = &host_decision},
                           .node = node,
                           .module = module};
 }

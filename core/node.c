@@ -14,6 +14,7 @@ enum ub_status node_init(struct node *node, int log_fd, struct ub_err *err)
         return ub_fail(err, UB_EINTERNAL, "libsodium cannot start: no source of randomness");
     }
     log_init(&node->log, &node->clock, log_fd);
+    decisions_init(&node->decisions, &node->clock, &node->log);
     board_init(&node->board);
     health_init(&node->health);
     enum ub_status status = loop_new("main", &node->main, err);
@@ -28,6 +29,7 @@ void node_fini(struct node *node)
     loop_free(&node->main);
     health_fini(&node->health);
     board_fini(&node->board);
+    decisions_fini(&node->decisions);
     log_fini(&node->log);
 }
 

@@ -8,6 +8,7 @@
 
 #include "board.h"
 #include "clock.h"
+#include "decisions.h"
 #include "health.h"
 #include "log.h"
 
@@ -16,6 +17,7 @@ struct node {
     char state_dir[PATH_MAX];
     struct clock clock;
     struct log log;
+    struct decisions decisions;
     struct board board;
     struct health health;
     struct ub_loop *main;

@@ -157,13 +157,20 @@ struct ub_decision {
 
 struct ub_host_decision {
     uint32_t size;
-    /* Keeps it in the ring of the latest and logs every refusal; id_out (UB_DECISION_ID_MAX bytes)
-     * gets its id, "d-…". Never blocks. Threads: any. */
+    /* Keeps it among the latest and logs it when it is a refusal (so many lines a minute for one
+     * asker); id_out (UB_DECISION_ID_MAX bytes) gets its id, "d-…". Of what was allowed only a
+     * sample is kept: "" for the others. Who asked is `id`; only when that is "" it is `address`,
+     * so never put an id there that nobody has proven. Never waits. Threads: any. */
     void (*record)(const struct ub_host *host, const struct ub_decision *decision, char *id_out);
-    /* One as JSON; NULL when it is unknown or no longer kept. Free with node->free_text. */
+    /* One as JSON; NULL when it is unknown or no longer kept. Free with node->free_text.
+     * {"id","time_ms","node","allowed","action","resource":{"kind","id"},"principal":{"id","handle",
+     * "role"},"address","provider","code","text","place","digest","took_us"?,"input"?:{…},
+     * "input_omitted"?:true} */
     char *(*find_json)(const struct ub_host *host, const char *id);
-    /* {"decisions": […], "next": …}: those after the id `since` ("" or NULL = the oldest kept) in
-     * order, at most max; with `principal` only those of this identity. */
+    /* {"items": […], "next": id|null, "gap": bool}: those after the id `since` ("" or NULL = the
+     * oldest kept) in order, at most max; `next` is the `since` of the next page. `gap`: `since` is
+     * not kept any more, so it began at the oldest. principal NULL = of everybody, else only those
+     * of this identity, or of "@address". NULL without memory. */
     char *(*list_json)(const struct ub_host *host, const char *since, const char *principal,
                        size_t max);
 };
