@@ -17,13 +17,16 @@ enum value_kind {
     VALUE_INT,
     VALUE_NUMBER, /* a fraction; no setting takes one */
     VALUE_STRING,
-    VALUE_LIST,   /* of strings */
+    VALUE_LIST, /* of strings; an empty table too */
+    VALUE_RECORDS,
     VALUE_SECRET, /* text is the path of its file */
     VALUE_HOLE    /* stands for a value whose fault is reported already */
 };
 
 /* A text of the command line or of a field's default is read as the field's kind says. */
 enum value_origin { VALUE_FROM_FILE = 0, VALUE_FROM_SET, VALUE_FROM_DEFAULT };
+
+struct config_block;
 
 struct config_value {
     const char *name; /* nested tables are dotted: "tls.cert" */
@@ -34,12 +37,14 @@ struct config_value {
     const char *text;
     const char *const *items;
     size_t item_count;
+    const struct config_block *records; /* titles like `module "users": users[2]` */
+    size_t record_count;
     struct ub_where where;
     enum value_origin origin;
 };
 
 struct config_block {
-    const char *name;  /* of the module, or "node", "posture", "log", "decisions" */
+    const char *name;  /* of the module, or "node", "posture" …; of a record "users[2]" */
     const char *title; /* for messages: `module "nats"`, `node` */
     bool is_module;
     bool is_read; /* its table has been seen */
@@ -89,7 +94,7 @@ struct ub_where block_where(const void *ctx, const char *setting);
  */
 
 struct where_key {
-    const char *name; /* dotted */
+    const char *name; /* dotted; "users[2].name" in the second record of users */
     uint32_t line;
 };
 
@@ -135,6 +140,9 @@ struct field_table {
 
 /* Field i in this host's form. */
 struct ub_field field_at(const struct field_table *table, uint32_t i);
+
+/* The table of a UB_KIND_RECORDS field's records. */
+struct field_table record_table(const struct ub_record *raw);
 
 /* Fills settings->data from the block; false when a fault was reported. settings_fini follows in
  * both cases. */

@@ -127,11 +127,33 @@ static void known_words(const struct field_table *table, char *out, size_t size)
     }
 }
 
+/* NULL, or the list of records that this name reaches into: "users.user", "users[1].user". */
+static const char *records_around(const struct field_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        struct ub_field field = field_at(table, i);
+        size_t len = strlen(field.name);
+        if (field.kind == UB_KIND_RECORDS && strncmp(field.name, name, len) == 0 &&
+            (name[len] == '.' || name[len] == '[')) {
+            return field.name;
+        }
+    }
+    return NULL;
+}
+
 static void unknown_fault(const struct field_table *table, const struct config_block *block,
                           const struct config_value *value, struct report *report)
 {
     struct suggest suggest = {.written = value->name};
     char hint[512];
+    const char *records = records_around(table, value->name);
+    if (records != NULL) {
+        report_add(report, ERROR_CONFIG_UNKNOWN, value->where,
+                   "%s: unknown setting \"%.200s\": %s is a list of tables, written in the config "
+                   "file: %s = { { … }, { … } }",
+                   block->title, value->name, records, records);
+        return;
+    }
     for (uint32_t i = 0; i < table->count; i++) {
         suggest_offer(&suggest, field_at(table, i).name);
     }
@@ -156,25 +178,59 @@ static bool has_only_known(const struct field_table *table, const struct config_
     return is_sound;
 }
 
-bool settings_fill(struct settings *settings, const struct field_table *table,
-                   const struct config_block *block, const struct fill_context *context,
-                   struct report *report)
+static bool fill_table(const struct fill *from, const struct field_table *table,
+                       const struct config_block *block, void *data)
 {
-    *settings = (struct settings){.data = NULL};
-    settings->data = arena_alloc(&settings->arena, 1, table->settings_size + 1);
-    bool is_sound = has_only_known(table, block, report);
+    bool is_sound = has_only_known(table, block, from->report);
     for (uint32_t i = 0; i < table->count; i++) {
-        struct fill fill = {.settings = settings,
+        struct fill fill = {.settings = from->settings,
                             .block = block,
-                            .context = context,
-                            .report = report,
+                            .context = from->context,
+                            .report = from->report,
                             .field = field_at(table, i),
                             .is_sound = true};
-        fill.slot = (uint8_t *)settings->data + fill.field.offset;
+        fill.slot = (uint8_t *)data + fill.field.offset;
         fill_field(&fill);
         is_sound = is_sound && fill.is_sound;
     }
     return is_sound;
+}
+
+struct field_table record_table(const struct ub_record *raw)
+{
+    struct ub_record record = {0};
+    memcpy(&record, raw, raw->size < sizeof(record) ? raw->size : sizeof(record));
+    return (struct field_table){record.fields, record.field_count, record.field_stride,
+                                record.record_size};
+}
+
+void fill_records(struct fill *fill)
+{
+    const struct field_table table = record_table(fill->field.record);
+    const struct config_value *value = &fill->value;
+    struct arena *arena = &fill->settings->arena;
+    size_t count = value->record_count;
+    uint8_t *items = arena_alloc(arena, count + 1, table.settings_size);
+    struct ub_where *wheres = arena_alloc(arena, count + 1, sizeof(*wheres));
+    for (size_t i = 0; i < count; i++) {
+        const struct config_block *record = &value->records[i];
+        wheres[i] = record->where;
+        wheres[i].file = arena_copy(arena, record->where.file, strlen(record->where.file));
+        if (!fill_table(fill, &table, record, items + i * table.settings_size)) {
+            fill->is_sound = false;
+        }
+    }
+    *(struct ub_records *)fill->slot = (struct ub_records){count, items, wheres};
+}
+
+bool settings_fill(struct settings *settings, const struct field_table *table,
+                   const struct config_block *block, const struct fill_context *context,
+                   struct report *report)
+{
+    const struct fill fill = {.settings = settings, .context = context, .report = report};
+    *settings = (struct settings){.data = NULL};
+    settings->data = arena_alloc(&settings->arena, 1, table->settings_size + 1);
+    return fill_table(&fill, table, block, settings->data);
 }
 
 void settings_fini(struct settings *settings)

@@ -22,4 +22,7 @@ struct fill {
  * is_sound. */
 void fill_value(struct fill *fill);
 
+/* The same for a value that is VALUE_RECORDS or an empty list: a struct for each record. */
+void fill_records(struct fill *fill);
+
 #endif

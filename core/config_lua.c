@@ -28,7 +28,7 @@ struct reader {
     struct report *report;
     const char *text;
     size_t len;
-    size_t copied; /* bytes of texts so far: many settings may share one large Lua string */
+    size_t copied; /* bytes so far: many settings may share one large Lua string or table */
 };
 
 static struct reader *reader_of(lua_State *lua)
@@ -90,19 +90,34 @@ struct collect {
     struct reader *reader;
     struct config_block *block;
     struct ub_where where; /* of the block's call */
+    const char *path;      /* of a record: "users[2]."; else "" */
     struct where_keys keys;
 };
 
 static struct ub_where collect_where(const struct collect *collect, const char *name)
 {
+    const char *path = name;
+    if (collect->path[0] != '\0') {
+        path = arena_printf(&collect->reader->config->arena, "%s%s", collect->path, name);
+    }
     return (struct ub_where){collect->where.file,
-                             where_line(&collect->keys, name, collect->where.line)};
+                             where_line(&collect->keys, path, collect->where.line)};
 }
 
 static void collect_fault(const struct collect *collect, const char *name, const char *what)
 {
     report_add(collect->reader->report, ERROR_CONFIG_SHAPE, collect_where(collect, name),
                "%s: %s%s%s", collect->block->title, name, name[0] != '\0' ? " " : "", what);
+}
+
+static void collect_charge(const struct collect *collect, lua_State *lua, size_t bytes)
+{
+    collect->reader->copied += bytes;
+    if (collect->reader->copied > SANDBOX_MEMORY_MAX) {
+        sandbox_of(lua)->hit = SANDBOX_MEMORY;
+        sandbox_of(lua)->hit_line = (int)collect->where.line;
+        luaL_error(lua, "limit");
+    }
 }
 
 /* A copy of the string at index; NULL with a fault when it cannot be a C string. */
@@ -115,11 +130,7 @@ static const char *collect_text(const struct collect *collect, lua_State *lua, i
         collect_fault(collect, name, "contains a NUL byte");
         return NULL;
     }
-    collect->reader->copied += len;
-    if (collect->reader->copied > SANDBOX_MEMORY_MAX) {
-        sandbox_of(lua)->hit = SANDBOX_MEMORY;
-        luaL_error(lua, "limit");
-    }
+    collect_charge(collect, lua, len);
     return arena_copy(&collect->reader->config->arena, text, len);
 }
 
@@ -154,6 +165,7 @@ static void collect_list(const struct collect *collect, lua_State *lua, struct c
         collect_fault(collect, value->name, "is a list of more than 1024 texts");
         return;
     }
+    collect_charge(collect, lua, count * sizeof(char *));
     const char **items = arena_alloc(&collect->reader->config->arena, count + 1, sizeof(*items));
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(lua, -1, (lua_Integer)i + 1);
@@ -166,6 +178,66 @@ static void collect_list(const struct collect *collect, lua_State *lua, struct c
     value->kind = VALUE_LIST;
     value->items = items;
     value->item_count = count;
+}
+
+static void collect_table(const struct collect *collect, lua_State *lua, const char *prefix,
+                          int depth);
+
+/* The record on top of the stack; false when it is none. */
+static bool collect_record(const struct collect *collect, lua_State *lua, const char *name,
+                           size_t number, struct config_block *record)
+{
+    struct arena *arena = &collect->reader->config->arena;
+    record->name = arena_printf(arena, "%s[%zu]", name, number);
+    record->title = arena_printf(arena, "%s: %s", collect->block->title, record->name);
+    record->where = collect_where(collect, record->name);
+    struct collect inner = *collect;
+    inner.block = record;
+    inner.where = record->where;
+    inner.path = arena_printf(arena, "%s.", record->name);
+    if (lua_type(lua, -1) == LUA_TTABLE) {
+        collect_table(&inner, lua, "", 1);
+        return true;
+    }
+    if (!sandbox_is_hole(lua, -1)) {
+        collect_fault(collect, record->name,
+                      "is no table: each item of this list is { name = …, … }");
+    }
+    return false;
+}
+
+/* A list whose first item is a table. */
+static void collect_records(const struct collect *collect, lua_State *lua,
+                            struct config_value *value)
+{
+    size_t count = lua_rawlen(lua, -1);
+    if (collect->path[0] != '\0') {
+        collect_fault(collect, value->name, "is a list of tables inside of a list of tables");
+        return;
+    }
+    if (count > CONFIG_LIST_MAX) {
+        collect_fault(collect, value->name, "is a list of more than 1024 tables");
+        return;
+    }
+    collect_charge(collect, lua, count * sizeof(struct config_block));
+    struct config_block *records =
+        arena_alloc(&collect->reader->config->arena, count, sizeof(*records));
+    bool is_sound = true;
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(lua, -1, (lua_Integer)i + 1);
+        is_sound &= collect_record(collect, lua, value->name, i + 1, &records[i]);
+        lua_pop(lua, 1);
+    }
+    value->records = records;
+    value->record_count = count;
+    value->kind = is_sound ? VALUE_RECORDS : VALUE_HOLE;
+}
+
+static bool is_list_of_tables(lua_State *lua)
+{
+    bool is_table = lua_rawgeti(lua, -1, 1) == LUA_TTABLE;
+    lua_pop(lua, 1);
+    return is_table;
 }
 
 static void collect_number(lua_State *lua, struct config_value *value)
@@ -204,7 +276,11 @@ static void collect_value(const struct collect *collect, lua_State *lua, const c
         value->kind = value->text != NULL ? VALUE_STRING : VALUE_HOLE;
         break;
     case LUA_TTABLE:
-        collect_list(collect, lua, value);
+        if (is_list_of_tables(lua)) {
+            collect_records(collect, lua, value);
+        } else {
+            collect_list(collect, lua, value);
+        }
         break;
     case LUA_TUSERDATA:
         collect_userdata(lua, value);
@@ -213,9 +289,6 @@ static void collect_value(const struct collect *collect, lua_State *lua, const c
         collect_fault(collect, name, "is a function, not a value");
     }
 }
-
-static void collect_table(const struct collect *collect, lua_State *lua, const char *prefix,
-                          int depth);
 
 static void collect_nested(const struct collect *collect, lua_State *lua, const char *name,
                            int depth)
@@ -242,6 +315,7 @@ static void collect_pair(const struct collect *collect, lua_State *lua, const ch
     if (key == NULL) {
         return;
     }
+    collect_charge(collect, lua, collect->path[0] != '\0' ? sizeof(struct config_value) : 0);
     if (collect->block->count >= CONFIG_VALUES_MAX) {
         luaL_error(lua, "%s has more than %d settings", collect->block->title, CONFIG_VALUES_MAX);
     }
@@ -269,7 +343,7 @@ static void collect_table(const struct collect *collect, lua_State *lua, const c
 static void collect_block(lua_State *lua, struct config_block *block)
 {
     struct reader *reader = reader_of(lua);
-    struct collect collect = {.reader = reader, .block = block, .where = block->where};
+    struct collect collect = {.reader = reader, .block = block, .where = block->where, .path = ""};
     if (sandbox_is_hole(lua, 1) || block->is_read) {
         return;
     }

@@ -373,13 +373,33 @@ static void fill_listen(struct fill *fill)
     *(struct ub_listens *)fill->slot = (struct ub_listens){count, listens};
 }
 
+static void fill_list_of_records(struct fill *fill)
+{
+    if (fill->value.origin == VALUE_FROM_SET) {
+        fault(fill, ERROR_CONFIG_TYPE,
+              " cannot be given by --set: a list of tables is written in the config file");
+    } else if (fill->value.kind == VALUE_RECORDS ||
+               (fill->value.kind == VALUE_LIST && fill->value.item_count == 0)) {
+        fill_records(fill);
+    } else {
+        needs(fill, "a list of tables such as { { … }, { … } }");
+    }
+}
+
 static void (*const fill_kinds[])(struct fill *fill) = {
-    [UB_KIND_BOOL] = fill_bool,       [UB_KIND_INT] = fill_int,
-    [UB_KIND_SIZE] = fill_size,       [UB_KIND_DURATION] = fill_duration,
-    [UB_KIND_STRING] = fill_string,   [UB_KIND_CHOICE] = fill_choice,
-    [UB_KIND_PATH] = fill_path,       [UB_KIND_STATE_PATH] = fill_state_path,
-    [UB_KIND_SECRET] = fill_secret,   [UB_KIND_LISTEN] = fill_listen,
-    [UB_KIND_STRINGS] = fill_strings, [UB_KIND_SERVICE] = fill_string,
+    [UB_KIND_BOOL] = fill_bool,
+    [UB_KIND_INT] = fill_int,
+    [UB_KIND_SIZE] = fill_size,
+    [UB_KIND_DURATION] = fill_duration,
+    [UB_KIND_STRING] = fill_string,
+    [UB_KIND_CHOICE] = fill_choice,
+    [UB_KIND_PATH] = fill_path,
+    [UB_KIND_STATE_PATH] = fill_state_path,
+    [UB_KIND_SECRET] = fill_secret,
+    [UB_KIND_LISTEN] = fill_listen,
+    [UB_KIND_STRINGS] = fill_strings,
+    [UB_KIND_SERVICE] = fill_string,
+    [UB_KIND_RECORDS] = fill_list_of_records,
 };
 
 void fill_value(struct fill *fill)

@@ -6,10 +6,11 @@
 #include "config.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define WHERE_DEPTH_MAX 16
-#define WHERE_KEYS_MAX  1024
+#define WHERE_KEYS_MAX  16384
 
 enum token_kind { TOKEN_END, TOKEN_NAME, TOKEN_STRING, TOKEN_SYMBOL };
 
@@ -130,23 +131,50 @@ struct walk {
     struct arena *arena;
     struct scan scan;
     struct where_keys *keys;
+    size_t room;
     const char *path[WHERE_DEPTH_MAX]; /* full dotted name of each open table; "" for the first */
+    size_t items[WHERE_DEPTH_MAX];     /* values without a key so far in each */
     size_t depth;
     const char *pending; /* the key whose value begins now */
 };
+
+static void keys_add(struct walk *walk, const char *name, uint32_t line)
+{
+    struct where_keys *keys = walk->keys;
+    if (keys->count == WHERE_KEYS_MAX) {
+        return;
+    }
+    if (keys->count == walk->room) {
+        walk->room = walk->room == 0 ? 64 : walk->room * 2;
+        struct where_key *bigger = arena_alloc(walk->arena, walk->room, sizeof(*bigger));
+        if (keys->count > 0) {
+            memcpy(bigger, keys->items, keys->count * sizeof(*bigger));
+        }
+        keys->items = bigger;
+    }
+    keys->items[keys->count++] = (struct where_key){name, line};
+}
 
 static void walk_add(struct walk *walk, const struct token *token)
 {
     const char *around = walk->path[walk->depth - 1];
     walk->pending = arena_printf(walk->arena, "%s%s%.*s", around, around[0] != '\0' ? "." : "",
                                  (int)(token->len < 256 ? token->len : 256), token->text);
-    struct where_keys *keys = walk->keys;
-    if (keys->count < WHERE_KEYS_MAX) {
-        keys->items[keys->count++] = (struct where_key){walk->pending, token->line};
+    keys_add(walk, walk->pending, token->line);
+}
+
+/* An item of a list. Only tables are worth a key: texts take the line of their list. */
+static void walk_item(struct walk *walk, const struct token *token)
+{
+    size_t number = ++walk->items[walk->depth - 1];
+    walk->pending = NULL;
+    if (token_is(token, TOKEN_SYMBOL, "{")) {
+        walk->pending = arena_printf(walk->arena, "%s[%zu]", walk->path[walk->depth - 1], number);
+        keys_add(walk, walk->pending, token->line);
     }
 }
 
-/* A key is a name or ["name"] before a single `=`, after `{`, `,` or `;`. */
+/* A key is a name or ["name"] before a single `=`, after `{`, `,` or `;`; else it is an item. */
 static void walk_key(struct walk *walk, struct token token)
 {
     bool is_bracketed = token_is(&token, TOKEN_SYMBOL, "[");
@@ -162,13 +190,14 @@ static void walk_key(struct walk *walk, struct token token)
         walk_add(walk, &key);
     } else {
         walk->scan = before;
-        walk->pending = NULL;
+        walk_item(walk, &token);
     }
 }
 
 static void walk_open(struct walk *walk)
 {
     const char *around = walk->depth > 0 ? walk->path[walk->depth - 1] : "";
+    walk->items[walk->depth] = 0;
     walk->path[walk->depth++] = walk->pending != NULL ? walk->pending : around;
     walk->pending = NULL;
 }
@@ -184,16 +213,19 @@ static void walk_table(struct walk *walk)
             return;
         }
         bool is_open = token_is(&token, TOKEN_SYMBOL, "{");
+        bool is_close = token_is(&token, TOKEN_SYMBOL, "}");
         if (is_open && walk->depth == WHERE_DEPTH_MAX) {
             return;
         }
+        if (expects_key && (token.kind == TOKEN_NAME || token_is(&token, TOKEN_SYMBOL, "["))) {
+            walk_key(walk, token);
+        } else if (expects_key && !is_close) {
+            walk_item(walk, &token);
+        }
         if (is_open) {
             walk_open(walk);
-        } else if (token_is(&token, TOKEN_SYMBOL, "}")) {
+        } else if (is_close) {
             walk->depth--;
-        } else if (expects_key &&
-                   (token.kind == TOKEN_NAME || token_is(&token, TOKEN_SYMBOL, "["))) {
-            walk_key(walk, token);
         }
         if (token_is(&token, TOKEN_SYMBOL, ",")) {
             walk->pending = NULL;
@@ -226,6 +258,14 @@ static bool scan_find(struct scan *scan, const char *opener, const char *name)
     return false;
 }
 
+/* By name; of the same name the one further up. */
+static int key_compare(const void *left, const void *right)
+{
+    const struct where_key *a = left, *b = right;
+    int by_name = strcmp(a->name, b->name);
+    return by_name != 0 ? by_name : (a->line > b->line) - (a->line < b->line);
+}
+
 void where_scan(struct arena *arena, const char *text, size_t len, uint32_t line,
                 const char *opener, const char *name, struct where_keys *keys_out)
 {
@@ -233,24 +273,43 @@ void where_scan(struct arena *arena, const char *text, size_t len, uint32_t line
     while (walk.scan.line < line && walk.scan.at < walk.scan.end) {
         scan_skip(&walk.scan, 1);
     }
-    *keys_out =
-        (struct where_keys){arena_alloc(arena, WHERE_KEYS_MAX, sizeof(struct where_key)), 0};
+    *keys_out = (struct where_keys){NULL, 0};
     if (scan_find(&walk.scan, opener, name)) {
         walk_table(&walk);
     }
+    if (keys_out->count > 1) {
+        qsort(keys_out->items, keys_out->count, sizeof(*keys_out->items), key_compare);
+    }
+}
+
+/* The first item that is not before the name. */
+static const struct where_key *keys_find(const struct where_keys *keys, const char *name,
+                                         size_t len)
+{
+    size_t low = 0, high = keys->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strncmp(keys->items[middle].name, name, len) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool is_it = low < keys->count && strncmp(keys->items[low].name, name, len) == 0 &&
+                 keys->items[low].name[len] == '\0';
+    return is_it ? &keys->items[low] : NULL;
 }
 
 uint32_t where_line(const struct where_keys *keys, const char *name, uint32_t fallback)
 {
     for (size_t len = strlen(name); len > 0;) {
-        for (size_t i = 0; i < keys->count; i++) {
-            const char *key = keys->items[i].name;
-            if (strncmp(key, name, len) == 0 && key[len] == '\0') {
-                return keys->items[i].line;
-            }
+        const struct where_key *key = keys_find(keys, name, len);
+        if (key != NULL) {
+            return key->line;
         }
-        const char *dot = memrchr(name, '.', len);
-        len = dot != NULL ? (size_t)(dot - name) : 0;
+        do {
+            len--;
+        } while (len > 0 && name[len] != '.' && name[len] != '[');
     }
     return fallback;
 }

@@ -22,6 +22,7 @@ static const char *const kind_names[] = {
     [UB_KIND_LISTEN] = "address or list of them",
     [UB_KIND_STRINGS] = "text or list",
     [UB_KIND_SERVICE] = "module",
+    [UB_KIND_RECORDS] = "list of tables",
 };
 
 static void bound_text(const struct ub_field *field, int64_t bound, char *out, size_t out_size)
@@ -57,14 +58,28 @@ static void range_text(const struct ub_field *field, char *out, size_t out_size)
     }
 }
 
-static json_t *field_json(const struct ub_field *field)
+static json_t *field_json(const struct ub_field *field, const char *around)
 {
-    char range[160];
+    char range[160], name[256];
     range_text(field, range, sizeof(range));
-    return json_pack("{s:s, s:s, s:s?, s:s, s:b, s:b, s:s}", "name", field->name, "kind",
+    snprintf(name, sizeof(name), "%s%s", around, field->name);
+    return json_pack("{s:s, s:s, s:s?, s:s, s:b, s:b, s:s}", "name", name, "kind",
                      kind_names[field->kind], "default", field->default_text, "range", range,
                      "required", (field->flags & UB_REQUIRED) != 0, "live",
                      (field->flags & UB_LIVE) != 0, "doc", field->doc);
+}
+
+/* The fields of records follow their list, as "users[].name", and are as live as it. */
+static void add_record_fields(json_t *fields, const struct ub_field *list)
+{
+    const struct field_table table = record_table(list->record);
+    char around[128];
+    snprintf(around, sizeof(around), "%s[].", list->name);
+    for (uint32_t i = 0; i < table.count; i++) {
+        struct ub_field field = field_at(&table, i);
+        field.flags = (field.flags & ~UB_LIVE) | (list->flags & UB_LIVE);
+        json_array_append_new(fields, field_json(&field, around));
+    }
 }
 
 static json_t *block_json(const char *name, const char *summary, const struct field_table *table)
@@ -72,7 +87,10 @@ static json_t *block_json(const char *name, const char *summary, const struct fi
     json_t *fields = json_array();
     for (uint32_t i = 0; i < table->count; i++) {
         const struct ub_field field = field_at(table, i);
-        json_array_append_new(fields, field_json(&field));
+        json_array_append_new(fields, field_json(&field, ""));
+        if (field.kind == UB_KIND_RECORDS) {
+            add_record_fields(fields, &field);
+        }
     }
     return json_pack("{s:s, s:s, s:o}", "name", name, "summary", summary, "settings", fields);
 }
@@ -145,14 +163,16 @@ static bool add_core_blocks(const char *name, json_t *list)
     return found;
 }
 
-/* Keeps the one setting that was asked for. */
+/* Keeps the one setting that was asked for, a list of tables with their fields. */
 static bool keep_setting(json_t *list, const char *setting)
 {
     json_t *fields = json_object_get(json_array_get(list, 0), "settings");
     bool found = false;
     for (size_t i = json_array_size(fields); i-- > 0;) {
         const char *name = json_string_value(json_object_get(json_array_get(fields, i), "name"));
-        if (strcmp(name, setting) == 0) {
+        size_t len = strlen(setting);
+        if (strncmp(name, setting, len) == 0 &&
+            (name[len] == '\0' || strncmp(name + len, "[].", 3) == 0)) {
             found = true;
         } else {
             json_array_remove(fields, i);

@@ -5,12 +5,13 @@
 
 #include "loader.h"
 
-/* The sizes of ABI 1.0. They never shrink, whatever is appended. */
+/* The sizes of ABI 1.0 (a record's: 1.1). They never shrink, whatever is appended. */
 #define MODULE_SIZE_MIN  sizeof(struct ub_module)
 #define OPS_SIZE_MIN     sizeof(struct ub_module_ops)
-#define FIELD_SIZE_MIN   sizeof(struct ub_field)
+#define FIELD_SIZE_MIN   offsetof(struct ub_field, record)
 #define PROVIDE_SIZE_MIN sizeof(struct ub_provide)
 #define REQUIRE_SIZE_MIN sizeof(struct ub_require)
+#define RECORD_SIZE_MIN  sizeof(struct ub_record)
 
 #define TABLE_MAX 4096
 
@@ -140,11 +141,34 @@ static size_t kind_size(enum ub_kind kind)
         [UB_KIND_LISTEN] = sizeof(struct ub_listens),
         [UB_KIND_STRINGS] = sizeof(struct ub_strings),
         [UB_KIND_SERVICE] = sizeof(char *),
+        [UB_KIND_RECORDS] = sizeof(struct ub_records),
     };
     return (unsigned)kind < sizeof(sizes) / sizeof(sizes[0]) ? sizes[kind] : 0;
 }
 
-static const char *field_fault(const struct ub_module *module, const struct ub_field *field)
+static const char *field_fault(size_t settings_size, const struct ub_field *field);
+
+/* The one level of records: their fields cannot be records again, so this ends. */
+static const char *records_fault(const struct ub_field *list)
+{
+    if (list->record == NULL || list->record->size < RECORD_SIZE_MIN) {
+        return "has no table of its records";
+    }
+    const struct field_table table = record_table(list->record);
+    if (table.fields == NULL || table.count == 0 || table.count > TABLE_MAX ||
+        table.stride < FIELD_SIZE_MIN || table.settings_size == 0) {
+        return "has a table of its records that cannot be read";
+    }
+    for (uint32_t i = 0; i < table.count; i++) {
+        struct ub_field field = field_at(&table, i);
+        if (field.kind == UB_KIND_RECORDS || field_fault(table.settings_size, &field) != NULL) {
+            return "has a faulty field in its records";
+        }
+    }
+    return NULL;
+}
+
+static const char *field_fault(size_t settings_size, const struct ub_field *field)
 {
     size_t size = kind_size(field->kind);
     if (field->name == NULL || field->name[0] == '\0') {
@@ -153,14 +177,18 @@ static const char *field_fault(const struct ub_module *module, const struct ub_f
     if (size == 0) {
         return "has a kind that this membershipd does not know";
     }
-    if (module->settings_size < size || field->offset > module->settings_size - size) {
+    if (settings_size < size || field->offset > settings_size - size) {
         return "lies outside of its settings";
     }
     if (field->kind == UB_KIND_CHOICE && (field->choices == NULL || field->choices[0] == '\0')) {
         return "has no choices";
     }
-    bool is_reserved = strcmp(field->name, "path") == 0 || strcmp(field->name, "sha256") == 0;
-    return is_reserved ? "has a name that every module block reserves for the loader" : NULL;
+    return field->kind == UB_KIND_RECORDS ? records_fault(field) : NULL;
+}
+
+static bool is_reserved(const struct ub_field *field)
+{
+    return strcmp(field->name, "path") == 0 || strcmp(field->name, "sha256") == 0;
 }
 
 static bool fields_fit(const struct adopt *adopt, const struct ub_module *module)
@@ -168,7 +196,10 @@ static bool fields_fit(const struct adopt *adopt, const struct ub_module *module
     const struct field_table table = fields_of(module);
     for (uint32_t i = 0; i < table.count; i++) {
         struct ub_field field = field_at(&table, i);
-        const char *why = field_fault(module, &field);
+        const char *why = field_fault(module->settings_size, &field);
+        if (why == NULL && is_reserved(&field)) {
+            why = "has a name that every module block reserves for the loader";
+        }
         if (why != NULL) {
             adopt_fault(adopt, ERROR_MODULE_TABLE, "%s: its setting %u \"%.64s\" %s",
                         adopt->block->title, (unsigned)i + 1, field.name != NULL ? field.name : "",

@@ -6,6 +6,14 @@
 
 #include <core/config.h>
 
+struct every_record {
+    const char *text;
+    int64_t number;
+    struct {
+        struct ub_strings names;
+    } in;
+};
+
 struct every_kind {
     bool flag;
     int64_t number, size, time;
@@ -14,7 +22,16 @@ struct every_kind {
     const char *path, *state, *service;
     struct ub_listens listen;
     struct ub_strings names;
+    struct ub_records list;
 };
+
+static const struct ub_field record_fields[] = {
+    UB_FIELD_STRING(struct every_record, text, NULL, UB_REQUIRED, ""),
+    UB_FIELD_INT(struct every_record, number, "5", 1, 10, 0, ""),
+    UB_FIELD_STRINGS(struct every_record, in.names, "a", 0, ""),
+};
+
+static const struct ub_record record = UB_RECORD(struct every_record, record_fields);
 
 static const struct ub_field fields[] = {
     UB_FIELD_BOOL(struct every_kind, flag, NULL, 0, ""),
@@ -28,6 +45,7 @@ static const struct ub_field fields[] = {
     UB_FIELD_SERVICE(struct every_kind, service, "ub.kv", 0, ""),
     UB_FIELD_LISTEN(struct every_kind, listen, NULL, 0, ""),
     UB_FIELD_STRINGS(struct every_kind, names, NULL, 0, ""),
+    UB_FIELD_RECORDS(struct every_kind, list, record, 0, ""),
 };
 
 static const struct field_table table = {fields, sizeof(fields) / sizeof(fields[0]),

@@ -4,7 +4,7 @@
  *
  * History of the ABI (major.minor):
  *   1.0  first release
- *   1.1  struct ub_host: decision, config
+ *   1.1  struct ub_host: decision, config; struct ub_field: record; UB_KIND_RECORDS
  *
  * Rules of the border
  *   - Major equal, module's minor <= host's.

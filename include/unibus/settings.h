@@ -13,7 +13,17 @@
  *         UB_FIELD_CHOICE(struct demo_settings, mode, "safe", "safe|fast", 0, "…"),
  *     };
  *
- * A field of the wrong C type does not compile.
+ * A field of the wrong C type does not compile. A list of records, such as the users of a module,
+ * has a table of its own:
+ *
+ *     struct demo_peer { const char *name; struct { int64_t port; } tls; };
+ *
+ *     static const struct ub_field peer_fields[] = {
+ *         UB_FIELD_STRING(struct demo_peer, name, NULL, UB_REQUIRED, "…"),
+ *         UB_FIELD_INT(struct demo_peer, tls.port, "443", 1, 65535, 0, "…"),
+ *     };
+ *     static const struct ub_record peer_record = UB_RECORD(struct demo_peer, peer_fields);
+ *     … UB_FIELD_RECORDS(struct demo_settings, peers, peer_record, 0, "…") …
  */
 #ifndef UNIBUS_SETTINGS_H
 #define UNIBUS_SETTINGS_H
@@ -33,12 +43,15 @@ enum ub_kind {
     UB_KIND_SECRET,     /* secret "file"                       struct ub_secret * (host.h) */
     UB_KIND_LISTEN,     /* "127.0.0.1:8470" or a list          struct ub_listens */
     UB_KIND_STRINGS,    /* "one" or { "one", "two" }           struct ub_strings */
-    UB_KIND_SERVICE     /* name of a module                    const char * */
+    UB_KIND_SERVICE,    /* name of a module                    const char * */
+    UB_KIND_RECORDS     /* { { a = 1 }, { a = 2 } }            struct ub_records; since 1.1 */
 };
 
 /* Flags of a field. */
 #define UB_REQUIRED 0x1u /* there is no default; leaving it out is an error */
 #define UB_LIVE     0x2u /* may change on reload; without it a change needs a restart */
+
+struct ub_record;
 
 struct ub_field {
     uint32_t size;
@@ -50,6 +63,16 @@ struct ub_field {
     int64_t min, max;         /* INT, SIZE, DURATION; both 0 = any value >= 0, max 0 = none */
     const char *choices;      /* CHOICE: "a|b|c"; SERVICE: the interface, e.g. "ub.kv" */
     const char *doc;          /* one line for people */
+    /* since 1.1 */
+    const struct ub_record *record; /* RECORDS: what each of them holds */
+};
+
+/* The fields of one record, as a descriptor's for a whole module; no RECORDS among them. */
+struct ub_record {
+    uint32_t size;
+    const struct ub_field *fields;
+    uint32_t field_count, field_stride;
+    size_t record_size; /* of the C struct that the fields describe */
 };
 
 /* One address to listen on. `text` is as written, for messages. */
@@ -70,6 +93,14 @@ struct ub_strings {
     const char *const *items;
 };
 
+/* An array of the record's C struct, in the order of the config, and where each of them was said.
+ * Messages call the first one "users[1]", as Lua does. */
+struct ub_records {
+    size_t count;
+    const void *items;
+    const struct ub_where *wheres;
+};
+
 struct ub_secret;
 
 /* Compile-time check: the C field must have exactly the type that its kind fills. */
@@ -77,7 +108,7 @@ struct ub_secret;
 
 #define UB_FIELD_(T, m, k, ctype, def, lo, hi, ch, fl, text)                                       \
     {                                                                                              \
-        sizeof(struct ub_field), #m, k, fl, UB_FIELD_OF_(T, m, ctype), def, lo, hi, ch, text       \
+        sizeof(struct ub_field), #m, k, fl, UB_FIELD_OF_(T, m, ctype), def, lo, hi, ch, text, NULL \
     }
 
 #define UB_FIELD_BOOL(T, m, def, fl, text)                                                         \
@@ -105,5 +136,17 @@ struct ub_secret;
 /* Names the module that provides `iface` to this one. Left out, it must be the only provider. */
 #define UB_FIELD_SERVICE(T, m, iface, fl, text)                                                    \
     UB_FIELD_(T, m, UB_KIND_SERVICE, const char *, NULL, 0, 0, iface, fl, text)
+/* `record_` is a const struct ub_record, made by UB_RECORD. A list of records cannot be given by
+ * --set and has no default. */
+#define UB_FIELD_RECORDS(T, m, record_, fl, text)                                                  \
+    {                                                                                              \
+        sizeof(struct ub_field), #m, UB_KIND_RECORDS, fl, UB_FIELD_OF_(T, m, struct ub_records),   \
+            NULL, 0, 0, NULL, text, &(record_)                                                     \
+    }
+#define UB_RECORD(T, fields_)                                                                      \
+    {                                                                                              \
+        sizeof(struct ub_record), fields_, (uint32_t)(sizeof(fields_) / sizeof((fields_)[0])),     \
+            (uint32_t)sizeof((fields_)[0]), sizeof(T)                                              \
+    }
 
 #endif

@@ -164,7 +164,7 @@ static void limits_end_what_would_not_end(void **state)
           "2 errors, nothing was started.\n");
     FAILS(LUA("local s = \"xxxxxxxx\"\nfor i = 1, 16 do s = s .. s end\nlocal t = {}\n"
               "for i = 1, 400 do t[\"k\" .. i] = s end\nmodule \"good\" (t)\n"),
-          "unibus.lua: the config needs more than 4 MiB of memory\n"
+          "unibus.lua:6: the config needs more than 4 MiB of memory\n"
           "1 error, nothing was started.\n");
     assert_true(seconds_now() - start < 5);
 }

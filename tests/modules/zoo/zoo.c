@@ -43,8 +43,8 @@ void zoo_destroy(void *self)
 static const struct ub_module_ops zoo_ops = {
     .size = ZOO_OPS_SIZE, .create = zoo_create, .destroy = ZOO_DESTROY};
 
-static const struct ub_field zoo_fields[] = {
-    {sizeof(struct ub_field), "number", UB_KIND_INT, 0, ZOO_OFFSET, "1", 0, 0, NULL, "a number"}};
+static const struct ub_field zoo_fields[] = {{sizeof(struct ub_field), "number", UB_KIND_INT, 0,
+                                              ZOO_OFFSET, "1", 0, 0, NULL, "a number", NULL}};
 
 #ifdef ZOO_NO_SYMBOL
 UB_EXPORT const struct ub_module another_symbol;
