@@ -5,26 +5,15 @@
 #define CORE_BOOT_H
 
 #include "health_collect.h"
+#include "plan.h"
 
 #define BOOT_DRAIN_MS 10000
 
-struct boot_options {
-    const char *config_file;
-    const char *const *sets; /* module.key=value */
-    size_t set_count;
-    struct loader loader;
-};
-
 struct boot {
-    const struct boot_options *options;
+    const struct plan_source *source;
     struct node node;
     struct report report;
-    struct config config;
-    struct core_settings core;
-    struct arena arena;
-    struct instance *instances; /* in the order of the config */
-    size_t count;
-    size_t *order; /* providers first */
+    struct plan plan; /* what is in force */
     int lock_fd;
     struct ub_timer *health_timer, *drain_timer;
     struct health_source health;
@@ -33,7 +22,7 @@ struct boot {
 };
 
 /* Log lines go to log_fd. False (with a report) when the process lacks the most basic things. */
-bool boot_init(struct boot *boot, const struct boot_options *options, int log_fd);
+bool boot_init(struct boot *boot, const struct plan_source *source, int log_fd);
 
 /* Config, modules, settings, services, create, posture: everything without a side effect. False
  * when the report has faults. */

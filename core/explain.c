@@ -25,6 +25,11 @@ static const char *const kind_names[] = {
     [UB_KIND_RECORDS] = "list of tables",
 };
 
+const char *explain_kind(enum ub_kind kind)
+{
+    return kind_names[kind];
+}
+
 static void bound_text(const struct ub_field *field, int64_t bound, char *out, size_t out_size)
 {
     if (field->kind == UB_KIND_SIZE) {
@@ -64,7 +69,7 @@ static json_t *field_json(const struct ub_field *field, const char *around)
     range_text(field, range, sizeof(range));
     snprintf(name, sizeof(name), "%s%s", around, field->name);
     return json_pack("{s:s, s:s, s:s?, s:s, s:b, s:b, s:s}", "name", name, "kind",
-                     kind_names[field->kind], "default", field->default_text, "range", range,
+                     explain_kind(field->kind), "default", field->default_text, "range", range,
                      "required", (field->flags & UB_REQUIRED) != 0, "live",
                      (field->flags & UB_LIVE) != 0, "doc", field->doc);
 }

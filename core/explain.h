@@ -12,4 +12,7 @@
  * False when there is no such thing or a module cannot be loaded; the reason goes to err_out. */
 bool explain(const struct loader *loader, const char *what, bool is_json, FILE *out, FILE *err_out);
 
+/* "size", "address or list of them" … */
+const char *explain_kind(enum ub_kind kind);
+
 #endif

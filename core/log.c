@@ -34,6 +34,12 @@ void log_fini(struct log *log)
     log->kept = NULL;
 }
 
+void log_set(struct log *log, enum ub_log_level level, enum log_format format)
+{
+    log->level = (int)level;
+    log->format = (int)format;
+}
+
 bool log_is_enabled(const struct log *log, enum ub_log_level level)
 {
     return (int)level <= log->level;
@@ -148,10 +154,11 @@ void log_emit(struct log *log, enum ub_log_level level, const char *module, cons
     if (out == NULL) {
         return;
     }
-    fputs(log->format == LOG_FORMAT_JSON ? "{\"time\":\"" : "", out);
+    bool is_json = log->format == LOG_FORMAT_JSON; /* once: a reload may change it meanwhile */
+    fputs(is_json ? "{\"time\":\"" : "", out);
     log_time(out, clock_now_ms(log->clock));
-    fputs(log->format == LOG_FORMAT_JSON ? "\"" : "", out);
-    (log->format == LOG_FORMAT_JSON ? log_as_json : log_as_text)(out, &one);
+    fputs(is_json ? "\"" : "", out);
+    (is_json ? log_as_json : log_as_text)(out, &one);
     fputc('\n', out);
     if (fclose(out) == 0) {
         log_write(log, line, len);

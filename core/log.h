@@ -18,10 +18,10 @@ enum log_format { LOG_FORMAT_TEXT = 0, LOG_FORMAT_JSON };
 
 struct log {
     const struct clock *clock;
-    _Atomic int level; /* enum ub_log_level: the last one that is shown */
-    enum log_format format;
-    int fd;     /* where lines go, or -1 */
-    char *kept; /* for tests: with is_kept, every line so far, NUL-terminated; under lock */
+    _Atomic int level;  /* enum ub_log_level: the last one that is shown */
+    _Atomic int format; /* enum log_format */
+    int fd;             /* where lines go, or -1 */
+    char *kept;         /* for tests: with is_kept, every line so far, NUL-terminated; under lock */
     size_t kept_len;
     bool is_kept;
     pthread_mutex_t lock;
@@ -30,6 +30,9 @@ struct log {
 /* Text at level info to fd. */
 void log_init(struct log *log, const struct clock *clock, int fd);
 void log_fini(struct log *log);
+
+/* From the next event on. Threads: any. */
+void log_set(struct log *log, enum ub_log_level level, enum log_format format);
 
 bool log_is_enabled(const struct log *log, enum ub_log_level level);
 

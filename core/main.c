@@ -194,7 +194,7 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
     log_core(&boot->node.log, UB_LOG_WARN, "reload-missing",
              "SIGHUP: this version cannot reload yet, so nothing was changed; restart to apply a "
              "changed config",
-             UB_TEXT("file", boot->options->config_file));
+             UB_TEXT("file", boot->source->config_file));
 }
 
 struct signals {
@@ -305,11 +305,11 @@ static int run(const struct command *command)
     char module_dir[PATH_MAX];
     struct boot boot;
     module_dir_find(module_dir, sizeof(module_dir));
-    const struct boot_options options = {.config_file = command->config_file,
-                                         .sets = command->sets,
-                                         .set_count = command->set_count,
-                                         .loader = {.module_dir = module_dir}};
-    if (!boot_init(&boot, &options, STDERR_FILENO)) {
+    const struct plan_source source = {.config_file = command->config_file,
+                                       .sets = command->sets,
+                                       .set_count = command->set_count,
+                                       .loader = {.module_dir = module_dir}};
+    if (!boot_init(&boot, &source, STDERR_FILENO)) {
         report_print(&boot.report, stderr, "nothing was started");
         report_fini(&boot.report);
         return EXIT_FAILED;

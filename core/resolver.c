@@ -54,7 +54,8 @@ static void need_bind(const struct need *need, size_t provider, int provide)
         memcpy(bindings, instance->bindings, instance->binding_count * sizeof(*bindings));
     }
     bindings[instance->binding_count++] =
-        (struct binding){need->number, (uint32_t)provide, provider};
+        (struct binding){need->number, (uint32_t)provide, provider,
+                         need->resolver->instances[provider].loaded.module.name};
     instance->bindings = bindings;
 }
 

@@ -14,6 +14,7 @@ enum instance_step { STEP_NONE = 0, STEP_CREATED, STEP_STARTED };
 struct binding {
     uint32_t require, provide;
     size_t provider;
+    const char *name; /* of the provider, in its descriptor */
 };
 
 /* One module of the node. */

@@ -144,7 +144,7 @@ static void posture_matrix(void **state)
                  rows[i].required, rows[i].settings);
         node_open(&node, lua, statics, 2);
         assert_int_equal(boot_plan(&node.boot), rows[i].level != NULL);
-        posture_gather(&posture, node.boot.instances, node.boot.count);
+        posture_gather(&posture, node.boot.plan.instances, node.boot.plan.count);
         if (rows[i].level != NULL) {
             assert_string_equal(posture_level_name(posture_level(&posture)), rows[i].level);
         }
@@ -216,7 +216,7 @@ static void module_can_ask_for_the_end(void **state)
     node_open(&node, LUA("module \"good\" {}"), statics, 2);
     assert_true(boot_plan(&node.boot));
     assert_true(boot_start(&node.boot));
-    const struct ub_host *host = &node.boot.instances[0].host.pub;
+    const struct ub_host *host = &node.boot.plan.instances[0].host.pub;
     (host->node->fail)(host, "disk-gone", "the disk is gone");
     assert_false(boot_run(&node.boot));
     assert_non_null(strstr(node.boot.node.log.kept, "module-failed: the disk is gone"));
@@ -316,7 +316,7 @@ static void second_daemon_is_refused_with_the_pid(void **state)
 static json_t *health_of(struct test_node *node, enum ub_detail detail, bool *is_healthy,
                          bool *is_ready)
 {
-    const struct ub_host *host = &node->boot.instances[0].host.pub;
+    const struct ub_host *host = &node->boot.plan.instances[0].host.pub;
     char *text = host->node->health_json(host, detail, is_healthy, is_ready);
     json_t *json = json_loads(text, 0, NULL);
     host->node->free_text(host, text);

@@ -222,7 +222,7 @@ static void files_that_cannot_be_read(void **state)
     (void)state;
     struct test_node node;
     node_open(&node, "", NULL, 0);
-    node.options.config_file = "missing.lua";
+    node.source.config_file = "missing.lua";
     assert_false(boot_plan(&node.boot));
     assert_string_equal(node_report(&node, "nothing was started"),
                         "missing.lua: cannot be read: No such file or directory\n"
@@ -273,7 +273,7 @@ static void environment_must_be_set_or_have_a_default(void **state)
                   "\"/f\") }\n"),
               statics, 1);
     assert_true(boot_plan(&node.boot));
-    const struct good_settings *settings = node.boot.instances[0].settings.data;
+    const struct good_settings *settings = node.boot.plan.instances[0].settings.data;
     assert_string_equal(settings->text, "from env");
     assert_string_equal(settings->file, "/f");
     node_close(&node);
@@ -298,7 +298,7 @@ static void every_kind_is_filled(void **state)
                   "}\n"),
               statics, 1);
     assert_true(boot_plan(&node.boot));
-    const struct good_settings *settings = node.boot.instances[0].settings.data;
+    const struct good_settings *settings = node.boot.plan.instances[0].settings.data;
     assert_false(settings->flag);
     assert_int_equal(settings->workers, 512);
     assert_int_equal(settings->max_item, 10000000);
@@ -309,7 +309,7 @@ static void every_kind_is_filled(void **state)
     assert_string_equal(settings->file, path);
     snprintf(path, sizeof(path), "%s/data/d", test_folder);
     assert_string_equal(settings->dir, path);
-    struct ub_bytes key = node.boot.instances[0].host.pub.secret->bytes(settings->key);
+    struct ub_bytes key = node.boot.plan.instances[0].host.pub.secret->bytes(settings->key);
     assert_int_equal(key.len, 7);
     assert_memory_equal(key.ptr, "hunter2", 7);
     assert_int_equal(settings->listen.count, 4);
@@ -335,7 +335,7 @@ static void defaults_are_written_like_values(void **state)
     struct test_node node;
     node_open(&node, LUA("module \"good\" {}"), statics, 1);
     assert_true(boot_plan(&node.boot));
-    const struct good_settings *settings = node.boot.instances[0].settings.data;
+    const struct good_settings *settings = node.boot.plan.instances[0].settings.data;
     assert_true(settings->flag);
     assert_int_equal(settings->workers, 8);
     assert_int_equal(settings->max_item, 64 << 20);
@@ -366,7 +366,7 @@ static void keys_have_their_own_lines(void **state)
                   "  flag = 1 == 1 }\n"),
               statics, 1);
     assert_true(boot_plan(&node.boot));
-    const struct ub_host *host = &node.boot.instances[0].host.pub;
+    const struct ub_host *host = &node.boot.plan.instances[0].host.pub;
     assert_int_equal(host->node->where(host, "text").line, 5);
     assert_int_equal(host->node->where(host, "names").line, 6);
     assert_int_equal(host->node->where(host, "workers").line, 7);
@@ -386,10 +386,10 @@ static void set_options_read_by_kind(void **state)
         "node.state=elsewhere", "log.level=debug"};
     struct test_node node;
     node_open(&node, LUA("module \"good\" { workers = 1, text = \"x\" }"), statics, 1);
-    node.options.sets = sets;
-    node.options.set_count = sizeof(sets) / sizeof(sets[0]);
+    node.source.sets = sets;
+    node.source.set_count = sizeof(sets) / sizeof(sets[0]);
     assert_true(boot_plan(&node.boot));
-    const struct good_settings *settings = node.boot.instances[0].settings.data;
+    const struct good_settings *settings = node.boot.plan.instances[0].settings.data;
     assert_int_equal(settings->workers, 9);
     assert_false(settings->flag);
     assert_int_equal(settings->listen.count, 2);
@@ -409,8 +409,8 @@ static void set_options_name_themselves(void **state)
                                        "good.wrokers=1"};
     struct test_node node;
     node_open(&node, LUA("module \"good\" {}"), statics, 1);
-    node.options.sets = sets;
-    node.options.set_count = 4;
+    node.source.sets = sets;
+    node.source.set_count = 4;
     assert_false(boot_plan(&node.boot));
     assert_string_equal(
         node_report(&node, "nothing was started"),

@@ -23,7 +23,7 @@ static void sound_modules_load(void **state)
     node_open(&node, LUA("module \"zoo-sound\" { number = 5 }\nmodule \"good\" {}"), NULL, 0);
     bool is_planned = boot_plan(&node.boot);
     assert_string_equal(is_planned ? "" : node_report(&node, ""), "");
-    assert_string_equal(node.boot.instances[0].loaded.file, ZOO("zoo-sound"));
+    assert_string_equal(node.boot.plan.instances[0].loaded.file, ZOO("zoo-sound"));
     node_close(&node);
 }
 

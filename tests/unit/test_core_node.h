@@ -50,7 +50,7 @@ static inline void file_write(const char *name, const char *text, mode_t mode)
 
 struct test_node {
     struct boot boot;
-    struct boot_options options;
+    struct plan_source source;
     char *text; /* the report as printed */
 };
 
@@ -60,9 +60,9 @@ static inline void node_open(struct test_node *node, const char *lua,
 {
     memset(node, 0, sizeof(*node));
     file_write("unibus.lua", lua, 0600);
-    node->options.config_file = "unibus.lua";
-    node->options.loader = (struct loader){TEST_MODULES, statics, static_count};
-    assert_true(boot_init(&node->boot, &node->options, -1));
+    node->source.config_file = "unibus.lua";
+    node->source.loader = (struct loader){TEST_MODULES, statics, static_count};
+    assert_true(boot_init(&node->boot, &node->source, -1));
     node->boot.node.log.is_kept = true;
 }
 

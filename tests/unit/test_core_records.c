@@ -4,6 +4,7 @@
  * not sound. */
 #include "test_core_node.h"
 
+#include <core/effective.h>
 #include <core/explain.h>
 
 struct person {
@@ -80,7 +81,7 @@ static void every_record_is_filled(void **state)
                   "} }\n"),
               statics, 1);
     assert_true(boot_plan(&node.boot));
-    const struct town *settings = node.boot.instances[0].settings.data;
+    const struct town *settings = node.boot.plan.instances[0].settings.data;
     const struct person *people = settings->people.items;
     assert_int_equal(settings->people.count, 4);
     assert_string_equal(people[0].name, "ann");
@@ -89,7 +90,7 @@ static void every_record_is_filled(void **state)
     assert_string_equal(people[0].may.allow.items[1], "b");
     assert_null(people[0].key);
     assert_int_equal(people[1].age, 18);
-    struct ub_bytes key = node.boot.instances[0].host.pub.secret->bytes(people[1].key);
+    struct ub_bytes key = node.boot.plan.instances[0].host.pub.secret->bytes(people[1].key);
     assert_int_equal(key.len, 7);
     assert_memory_equal(key.ptr, "hunter2", 7);
     assert_string_equal(people[3].name, "twin");
@@ -109,7 +110,7 @@ static void no_record_is_fine(void **state)
         struct test_node node;
         node_open(&node, texts[i], statics, 1);
         assert_true(boot_plan(&node.boot));
-        const struct town *settings = node.boot.instances[0].settings.data;
+        const struct town *settings = node.boot.plan.instances[0].settings.data;
         assert_int_equal(settings->people.count, 0);
         node_close(&node);
     }
@@ -209,8 +210,8 @@ static void set_options_cannot_reach_records(void **state)
                                        "town.people.name=ann"};
     struct test_node node;
     node_open(&node, LUA("module \"town\" { people = { { name = \"a\" } } }"), statics, 1);
-    node.options.sets = sets;
-    node.options.set_count = 3;
+    node.source.sets = sets;
+    node.source.set_count = 3;
     assert_false(boot_plan(&node.boot));
     assert_string_equal(
         node_report(&node, "nothing was started"),
@@ -266,7 +267,7 @@ static void short_fields_still_count(void **state)
     struct test_node node;
     node_open(&node, LUA("module \"town\" {}"), olds, 1);
     assert_true(boot_plan(&node.boot));
-    assert_int_equal(((const struct town *)node.boot.instances[0].settings.data)->houses, 7);
+    assert_int_equal(((const struct town *)node.boot.plan.instances[0].settings.data)->houses, 7);
     node_close(&node);
 }
 
@@ -292,6 +293,39 @@ static void explain_lists_the_fields_of_records(void **state)
     }
 }
 
+static void people_of(const struct test_node *node, struct effective *effective_out)
+{
+    struct plan_block block;
+    assert_true(plan_block_at(&node->boot.plan, CORE_BLOCKS, &block));
+    assert_true(effective_at(&block, 1, effective_out));
+}
+
+/* The text names the secret's file; what counts as the same are its bytes. */
+static void records_are_shown_and_compared(void **state)
+{
+    (void)state;
+    struct test_node nodes[3];
+    struct effective people[3];
+    for (size_t i = 0; i < 3; i++) {
+        file_write("eve.key", i < 2 ? "hunter2\n" : "hunter3\n", 0600);
+        node_open(&nodes[i],
+                  LUA("module \"town\" { people = { { name = \"ann\", age = 40 },\n"
+                      "{ name = \"eve\", key = secret \"eve.key\" } } }"),
+                  statics, 1);
+        assert_true(boot_plan(&nodes[i].boot));
+        people_of(&nodes[i], &people[i]);
+    }
+    char *text = effective_text(&people[0]);
+    assert_string_equal(
+        text, "{ { name = \"ann\", age = 40 }, { name = \"eve\", key = secret \"eve.key\" } }");
+    free(text);
+    assert_true(effective_is_same(&people[0], &people[1]));
+    assert_false(effective_is_same(&people[0], &people[2]));
+    for (size_t i = 0; i < 3; i++) {
+        node_close(&nodes[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +339,7 @@ int main(void)
         FOLDER_TEST(faulty_tables_of_records_are_refused),
         FOLDER_TEST(short_fields_still_count),
         FOLDER_TEST(explain_lists_the_fields_of_records),
+        FOLDER_TEST(records_are_shown_and_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

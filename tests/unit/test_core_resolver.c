@@ -112,13 +112,13 @@ static void plan_is(const char *lua, const char *order, const char *bindings)
     bool is_planned = boot_plan(&node.boot);
     assert_string_equal(is_planned ? "" : node_report(&node, "no"), "");
     bound[0] = '\0';
-    for (size_t i = 0; i < node.boot.count; i++) {
-        struct instance *instance = &node.boot.instances[node.boot.order[i]];
+    for (size_t i = 0; i < node.boot.plan.count; i++) {
+        struct instance *instance = &node.boot.plan.instances[node.boot.plan.order[i]];
         snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s ", instance->block->name);
         binder = instance->block->name;
         for (size_t j = 0; j < instance->binding_count; j++) {
             const struct binding *binding = &instance->bindings[j];
-            const struct instance *provider = &node.boot.instances[binding->provider];
+            const struct instance *provider = &node.boot.plan.instances[binding->provider];
             struct ub_provide provide = provide_at(&provider->loaded.module, binding->provide);
             const struct ub_service service = {.iface = provide.iface,
                                                .major = provide.major,
