@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ub.bus 1.0: the subjects of the data plane, for modules. Provided by nats; made so that a module
- * can acknowledge a million messages a second (JetStream is the first heavy user).
+ * ub.bus 1.1: the subjects of the data plane, for modules. Provided by nats; made so that a module
+ * can acknowledge a million messages a second (bench/bench_bus measures it; JetStream is the first
+ * heavy user). 1.1 appended: settle.
  *
  * Delivery comes in batches: an array of messages from one source connection, one call. Payloads
  * are referenced buffers that may be kept. Publishing goes through a completion queue: any thread,
@@ -19,7 +20,7 @@
 
 #define UB_BUS_IFACE "ub.bus"
 #define UB_BUS_MAJOR 1
-#define UB_BUS_MINOR 0
+#define UB_BUS_MINOR 1
 
 struct ub_bus_sub;
 struct ub_bus_interest;
@@ -102,8 +103,15 @@ struct ub_bus_ops {
                                      void *arg, struct ub_bus_interest **interest_out);
     void (*unwatch_interest)(void *self, struct ub_bus_interest **interest);
 
-    /* Bytes queued to a connection and not yet sent: back-pressure. 0 when it is gone. */
+    /* Back-pressure: bytes queued to a connection and not yet sent, and everything that is still on
+     * its way to the connection's loop, so what `send` has taken counts at once. 0 when it is gone.
+     */
     size_t (*pending_bytes)(void *self, uint64_t conn);
+
+    /* since 1.1: blocks until everything that was sent before the call has been handled, so that no
+     * `refused` of it comes later; before a module frees what their arg points to. Not on a loop.
+     */
+    void (*settle)(void *self);
 };
 
 #endif

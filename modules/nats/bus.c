@@ -278,6 +278,12 @@ static void bus_unwatch_interest(void *self, struct ub_bus_interest **interest)
     nats_interest_unwatch(self, interest);
 }
 
+static void bus_settle(void *self)
+{
+    /* What was sent lies before the fence in each loop's queue. */
+    bus_fence(self);
+}
+
 static size_t bus_pending_bytes(void *self, uint64_t conn)
 {
     struct nats_server *server = self;
@@ -296,4 +302,5 @@ const struct ub_bus_ops nats_bus_ops = {
     .watch_interest = bus_watch_interest,
     .unwatch_interest = bus_unwatch_interest,
     .pending_bytes = bus_pending_bytes,
+    .settle = bus_settle,
 };

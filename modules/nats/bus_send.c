@@ -75,6 +75,9 @@ static void batch_add(struct nats_batch *batch, const struct ub_bus_send *send,
         ub_buf_ref(send->buf);
         record->flags |= NATS_RECORD_OWNS;
     }
+    if (send->buf != NULL) {
+        batch->by_ref += send->headers.len + send->payload.len;
+    }
     batch->used += size;
 }
 

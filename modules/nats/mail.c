@@ -56,7 +56,7 @@ bool nats_mail_put(struct nats_shard *to, struct nats_batch *batch)
         *(box->tail != NULL ? &box->tail->next : &box->head) = batch;
         box->tail = batch;
         box->is_woken = true;
-        atomic_fetch_add_explicit(&box->bytes, batch->used, memory_order_relaxed);
+        atomic_fetch_add_explicit(&box->bytes, batch->used + batch->by_ref, memory_order_relaxed);
     }
     if (is_first) { /* under the lock: a closed mailbox gets no wake-up */
         to->server->host->loop->post(to->loop, nats_shard_on_mail, to);
@@ -71,9 +71,14 @@ struct nats_batch *nats_mail_take(struct nats_mailbox *box)
     struct nats_batch *first = box->head;
     box->head = box->tail = NULL;
     box->is_woken = false;
-    atomic_store_explicit(&box->bytes, 0, memory_order_relaxed);
     pthread_mutex_unlock(&box->lock);
     return first;
+}
+
+void nats_mail_done(struct nats_mailbox *box, const struct nats_batch *batch)
+{
+    /* Release: who sees it gone from here sees what it added to its connections. */
+    atomic_fetch_sub_explicit(&box->bytes, batch->used + batch->by_ref, memory_order_release);
 }
 
 void nats_mailbox_close(struct nats_mailbox *box)

@@ -31,7 +31,8 @@ struct nats_record {
 struct nats_batch {
     struct nats_batch *next;
     struct nats_buf *block;
-    size_t used; /* bytes of records */
+    size_t used;   /* bytes of records */
+    size_t by_ref; /* bytes of payloads and headers that lie in buffers of modules */
     ub_bus_refused_fn refused;
     void *arg;
     _Alignas(16) uint8_t records[];
@@ -41,7 +42,7 @@ struct nats_mailbox {
     pthread_mutex_t lock;
     struct nats_batch *head, *tail; /* under lock */
     bool is_woken, is_closed;       /* under lock */
-    _Atomic size_t bytes;           /* waiting */
+    _Atomic size_t bytes;           /* not handled yet, with what is referenced */
 };
 
 static inline size_t nats_record_size(size_t ids, size_t text)
@@ -65,6 +66,8 @@ void nats_mailbox_fini(struct nats_mailbox *box);
 bool nats_mail_put(struct nats_shard *to, struct nats_batch *batch);
 /* All that waits, oldest first. The loop's thread. */
 struct nats_batch *nats_mail_take(struct nats_mailbox *box);
+/* The batch has been handled: it waits no longer. The loop's thread. */
+void nats_mail_done(struct nats_mailbox *box, const struct nats_batch *batch);
 void nats_mailbox_close(struct nats_mailbox *box);
 
 #endif

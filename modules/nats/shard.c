@@ -58,6 +58,7 @@ void nats_shard_on_mail(void *arg)
          batch = next) {
         next = batch->next;
         nats_deliver_batch(shard, batch);
+        nats_mail_done(&shard->mailbox, batch);
         nats_batch_free(&batch);
     }
 }
@@ -266,9 +267,12 @@ struct nats_conn *nats_shard_conn(const struct nats_shard *shard, uint64_t cid)
 
 size_t nats_shard_pending(struct nats_shard *shard, uint64_t cid)
 {
+    /* First what is on its way: a message may be counted twice, but not missed between the two. */
+    size_t coming = atomic_load_explicit(&shard->mailbox.bytes, memory_order_acquire);
     pthread_mutex_lock(&shard->table_lock);
     const struct nats_conn *conn = nats_shard_conn(shard, cid);
-    size_t pending = conn == NULL ? 0 : atomic_load_explicit(&conn->pending, memory_order_relaxed);
+    size_t pending =
+        conn == NULL ? 0 : coming + atomic_load_explicit(&conn->pending, memory_order_relaxed);
     pthread_mutex_unlock(&shard->table_lock);
     return pending;
 }

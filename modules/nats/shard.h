@@ -71,7 +71,7 @@ uint64_t nats_shard_next_cid(struct nats_shard *shard);
 bool nats_shard_add_conn(struct nats_shard *shard, struct nats_conn *conn); /* false = no memory */
 void nats_shard_remove_conn(struct nats_shard *shard, struct nats_conn *conn);
 struct nats_conn *nats_shard_conn(const struct nats_shard *shard, uint64_t cid);
-/* Any thread. 0 when it is gone. */
+/* What waits for it and what is on its way to its loop. Any thread. 0 when it is gone. */
 size_t nats_shard_pending(struct nats_shard *shard, uint64_t cid);
 
 /* Gives the subscription its id; false = no memory. */

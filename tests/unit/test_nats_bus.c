@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "test_nats_rig.h"
 
@@ -294,6 +295,83 @@ static void test_pending(void **state)
     free(block);
 }
 
+/* ---- what is on its way ------------------------------------------------------------------------
+ */
+
+/* Holds the loop of a delivery until it is let go. */
+struct hold {
+    atomic_bool is_held, is_over;
+};
+
+static void on_hold(void *arg, const struct ub_bus_source *source,
+                    const struct ub_bus_message *messages, size_t count)
+{
+    struct hold *hold = arg;
+    (void)source;
+    (void)messages;
+    (void)count;
+    atomic_store(&hold->is_held, true);
+    while (!atomic_load(&hold->is_over)) {
+        usleep(1000);
+    }
+}
+
+static void *let_go_later(void *arg)
+{
+    usleep(100000);
+    atomic_store(&((struct hold *)arg)->is_over, true);
+    return NULL;
+}
+
+/* One loop, which is held while the module sends: nothing is queued to a connection yet. */
+static void test_on_the_way(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_client client;
+    struct ub_bus_target target;
+    struct hold hold = {false, false};
+    struct own_buf own = {.base = {sizeof(struct ub_buf), NULL, 32, own_ref, own_unref}};
+    atomic_int refused = 0;
+    pthread_t thread;
+    rig_init(&rig);
+    rig.settings.threads = 1;
+    rig_start(&rig);
+    struct ub_bus_sub *sub = subscribe(&rig, "hold", NULL, on_hold, &hold);
+    rig_login(&rig, &client, "root");
+    rig_send(&client, "SUB here 1\r\n");
+    rig_sync(&client, "");
+    assert_int_equal(bus->resolve(rig.server, text("here"), &target), UB_OK);
+    rig_send(&client, "PUB hold 0\r\n\r\n");
+    while (!atomic_load(&hold.is_held)) {
+        usleep(1000);
+    }
+    atomic_store(&own.refs, 1);
+    own.base.ptr = (const uint8_t *)own.bytes;
+    struct ub_bus_send sends[2] = {
+        {.subject = text("here"), .payload = {own.base.ptr, 32}, .buf = &own.base, .to = target},
+        {.subject = text("nobody"), .flags = UB_BUS_REFUSE, .tag = 1}};
+    size_t before = bus->pending_bytes(rig.server, target.conn);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(bus->send(rig.server, sends, 2, on_refused, &refused), UB_OK);
+    }
+    assert_true(bus->pending_bytes(rig.server, target.conn) >= before + 3200);
+    assert_int_equal(atomic_load(&refused), 0);
+    pthread_create(&thread, NULL, let_go_later, &hold);
+    bus->settle(rig.server);
+    /* All of it was handled: what was refused is known, what is kept has been given back. */
+    assert_int_equal(atomic_load(&refused), 100);
+    assert_int_equal(atomic_load(&own.refs), 1);
+    pthread_join(thread, NULL);
+    rig_expect(&client, "MSG here 1 32\r\n");
+    while (bus->pending_bytes(rig.server, target.conn) > 0) {
+        usleep(1000);
+    }
+    bus->unsubscribe(rig.server, &sub);
+    rig_close(&client);
+    rig_stop(&rig);
+}
+
 /* ---- interest ---------------------------------------------------------------------------------
  */
 
@@ -472,9 +550,15 @@ static void test_stopped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(test_echo),    WITH_SERVER(test_between_modules), WITH_SERVER(test_targets),
-        WITH_SERVER(test_pending), WITH_SERVER(test_interest),        WITH_SERVER(test_groups),
-        WITH_SERVER(test_churn),   cmocka_unit_test(test_stopped),
+        WITH_SERVER(test_echo),
+        WITH_SERVER(test_between_modules),
+        WITH_SERVER(test_targets),
+        WITH_SERVER(test_pending),
+        WITH_SERVER(test_interest),
+        WITH_SERVER(test_groups),
+        WITH_SERVER(test_churn),
+        cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_on_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
