@@ -87,6 +87,24 @@ static bool state_lock(const char *dir, struct ub_where where, int *lock_fd_out,
     return true;
 }
 
+/* The folder's own name must survive a power failure too. A folder above that we may not read is
+ * nothing that we could sync. */
+static bool state_keep_name(const char *dir, struct ub_where where, struct report *report)
+{
+    char above[PATH_MAX + 8];
+    snprintf(above, sizeof(above), "%s/..", dir);
+    int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_kept = fd < 0 || fsync(fd) == 0;
+    if (!is_kept) {
+        report_add(report, ERROR_CONFIG_STATE, where, "node: cannot sync the folder above %s: %s",
+                   dir, strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_kept;
+}
+
 bool state_open(const char *dir, struct ub_where where, int *lock_fd_out, struct report *report)
 {
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
@@ -94,7 +112,8 @@ bool state_open(const char *dir, struct ub_where where, int *lock_fd_out, struct
                    strerror(errno));
         return false;
     }
-    return state_is_private(dir, where, report) && state_lock(dir, where, lock_fd_out, report);
+    return state_is_private(dir, where, report) && state_keep_name(dir, where, report) &&
+           state_lock(dir, where, lock_fd_out, report);
 }
 
 void state_close(int *lock_fd)

@@ -40,14 +40,30 @@ static enum ub_status check_owner(int fd, const char *path, struct ub_err *err)
     return UB_OK;
 }
 
+/* The name of the folder must be on the disk before anything in it counts. Also when it was there:
+ * who made it may not have come to this. */
+static enum ub_status keep_name(int dir_fd, const char *dir, struct ub_err *err)
+{
+    int above = openat(dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_kept = above >= 0 && fsync(above) == 0;
+    enum ub_status status = is_kept ? UB_OK : fail_errno(err, "sync the folder above", dir);
+    if (above >= 0) {
+        close(above);
+    }
+    return status;
+}
+
 static enum ub_status open_dir(struct blobfs_home *home, const char *dir, struct ub_err *err)
 {
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
         return fail_errno(err, "make the folder", dir);
     }
     home->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return home->dir_fd >= 0 ? check_owner(home->dir_fd, dir, err)
-                             : fail_errno(err, "open the folder", dir);
+    if (home->dir_fd < 0) {
+        return fail_errno(err, "open the folder", dir);
+    }
+    enum ub_status status = check_owner(home->dir_fd, dir, err);
+    return status == UB_OK ? keep_name(home->dir_fd, dir, err) : status;
 }
 
 static enum ub_status fail_locked(int fd, const char *dir, struct ub_err *err)
