@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ub.authz 1.1: who is this, and what may he do. Provided by membership (and users, policy).
- * 1.1 appended: ub_cred.principal, ub_cred.cert_subject, ub_authz_ops.flags.
+ * 1.1 appended: ub_cred.principal, ub_cred.cert_subject, ub_authz_ops.flags; the rule of
+ * combination as functions.
  *
  * Verdicts combine over all providers in the order of the config, those that only judge
- * (UB_AUTHZ_JUDGES) last: default deny; any deny or error is a deny; one allow is needed.
- * Permission sets: the provider that authenticated the identity grants; in the reserved name spaces
- * (ub.r.>, UB_R_…, $JS, $KV, $O, $SYS, _INBOX) only he does; every other provider may narrow
- * anything and grant only outside them.
+ * (UB_AUTHZ_JUDGES) last: default deny; any deny or error is a deny; one allow is needed, and not
+ * of a judge. Whoever holds several providers uses ub_authz_tally for it. Permission sets: the
+ * provider that authenticated the identity grants; in the reserved name spaces (ub.r.>, UB_R_…,
+ * $JS, $KV, $O, $SYS, _INBOX) only he does; every other provider may narrow anything and grant only
+ * outside them.
  *
  * Threads: every function is thread-safe and may block for up to 100 ms (a policy script); never
  * call one on a loop.
@@ -146,7 +148,9 @@ struct ub_reason {
 typedef uint32_t (*ub_authz_changed_fn)(void *arg, const char *id, int64_t wait_ms);
 
 /* Authenticates nobody, judges whom others have authenticated: asked after all others, with
- * ub_cred.principal set. Its allow alone lets nobody in. */
+ * ub_cred.principal set. Its allow alone lets nobody in. UB_ALLOW without a set restricts nothing;
+ * a judge whose mind may change answers with a set, an empty one if need be, and is then asked
+ * permissions() after each change. */
 #define UB_AUTHZ_JUDGES 0x1u
 
 struct ub_authz_ops {
@@ -168,6 +172,54 @@ struct ub_authz_ops {
     /* since 1.1 */
     uint32_t flags; /* UB_AUTHZ_… */
 };
+
+/* ---- how answers combine -----------------------------------------------------------------------
+ */
+
+/* Does this provider only judge? Ops of ub.authz 1.0 are shorter. */
+static inline bool ub_authz_is_judge(const struct ub_authz_ops *ops)
+{
+    return ops->size >= offsetof(struct ub_authz_ops, flags) + sizeof(ops->flags) &&
+           (ops->flags & UB_AUTHZ_JUDGES) != 0;
+}
+
+/* The answers so far; starts zeroed. */
+struct ub_authz_tally {
+    bool is_allowed; /* by somebody who does not only judge */
+    bool is_denied;
+};
+
+/* Counts one answer; false: it is decided, a deny. What is none of the three verdicts is an error,
+ * and an error denies. */
+static inline bool ub_authz_count(struct ub_authz_tally *tally, bool is_judge,
+                                  enum ub_verdict verdict)
+{
+    if (verdict == UB_ALLOW) {
+        tally->is_allowed = tally->is_allowed || !is_judge;
+    } else if (verdict != UB_ABSTAIN) {
+        tally->is_denied = true;
+    }
+    return !tally->is_denied;
+}
+
+/* When all have been asked: UB_ALLOW or UB_DENY. */
+static inline enum ub_verdict ub_authz_outcome(const struct ub_authz_tally *tally)
+{
+    return tally->is_allowed && !tally->is_denied ? UB_ALLOW : UB_DENY;
+}
+
+/* Where to put one more provider into the holder's list of `count`, so that judges come last and
+ * everybody else keeps the order of the config: ops_at(list, i) are the ops of the i-th. */
+static inline size_t ub_authz_place(const struct ub_authz_ops *ops, const void *list, size_t count,
+                                    const struct ub_authz_ops *(*ops_at)(const void *list,
+                                                                         size_t i))
+{
+    size_t place = count;
+    while (!ub_authz_is_judge(ops) && place > 0 && ub_authz_is_judge(ops_at(list, place - 1))) {
+        place--;
+    }
+    return place;
+}
 
 static inline void ub_perms_unref(const struct ub_perms **perms)
 {

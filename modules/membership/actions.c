@@ -161,13 +161,12 @@ enum ub_verdict memb_action(void *self, const struct ub_principal *principal,
 enum ub_verdict memb_decide(struct memb *memb, const struct ub_principal *principal,
                             const struct ub_action *action, struct ub_reason *reason_out)
 {
-    enum ub_verdict verdict = memb_action(memb, principal, action, reason_out);
-    for (size_t i = 0; i < memb->policies_len && verdict != UB_DENY; i++) {
+    struct ub_authz_tally tally = {false, false};
+    bool goes_on = ub_authz_count(&tally, false, memb_action(memb, principal, action, reason_out));
+    for (size_t i = 0; i < memb->policies_len && goes_on; i++) {
         const struct memb_policy *policy = &memb->policies[i];
-        enum ub_verdict other = policy->ops->action(policy->self, principal, action, reason_out);
-        if (other != UB_ABSTAIN) { /* a value that is none of the three is an error: deny */
-            verdict = other == UB_ALLOW ? UB_ALLOW : UB_DENY;
-        }
+        goes_on = ub_authz_count(&tally, ub_authz_is_judge(policy->ops),
+                                 policy->ops->action(policy->self, principal, action, reason_out));
     }
-    return verdict == UB_ALLOW ? UB_ALLOW : UB_DENY;
+    return ub_authz_outcome(&tally);
 }

@@ -11,7 +11,7 @@
 enum ub_verdict memb_action(void *self, const struct ub_principal *principal,
                             const struct ub_action *action, struct ub_reason *reason_out);
 
-/* Our verdict and every other provider's: a deny or an error denies, one allow is needed. */
+/* Our verdict and every other provider's: by the rule of unibus/authz.h. */
 enum ub_verdict memb_decide(struct memb *memb, const struct ub_principal *principal,
                             const struct ub_action *action, struct ub_reason *reason_out);
 

@@ -118,6 +118,11 @@ static enum ub_status create(const struct ub_host *host, const void *settings, v
     return UB_OK;
 }
 
+static const struct ub_authz_ops *policy_ops_at(const void *policies, size_t i)
+{
+    return ((const struct memb_policy *)policies)[i].ops;
+}
+
 static enum ub_status bind_policy(struct memb *memb, const struct ub_service *service,
                                   struct ub_err *err)
 {
@@ -125,7 +130,11 @@ static enum ub_status bind_policy(struct memb *memb, const struct ub_service *se
         return ub_fail(err, UB_ELIMIT, "at most %d other modules may provide ub.authz",
                        MEMB_POLICIES_MAX);
     }
-    memb->policies[memb->policies_len++] = (struct memb_policy){service->ops, service->self};
+    struct memb_policy *policies = memb->policies;
+    size_t place = ub_authz_place(service->ops, policies, memb->policies_len, policy_ops_at);
+    memmove(&policies[place + 1], &policies[place],
+            (memb->policies_len++ - place) * sizeof policies[0]);
+    policies[place] = (struct memb_policy){service->ops, service->self};
     return UB_OK;
 }
 

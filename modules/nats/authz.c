@@ -46,55 +46,79 @@ static struct ub_cred task_cred(const struct authz_task *task)
     };
 }
 
-/* The answer of one provider goes into the grant; false: the whole is a deny. */
-static bool grant_add(struct nats_server *server, uint32_t provider, enum ub_verdict verdict,
-                      const struct ub_principal *principal, const struct ub_perms *perms,
-                      struct nats_grant *grant, struct ub_reason *reason)
+static void grant_name(struct nats_grant *grant, const struct ub_principal *principal)
 {
-    if (verdict == UB_ABSTAIN || (verdict == UB_ALLOW && perms == NULL && grant->count > 0)) {
+    size_t size = principal->size < sizeof(*principal) ? principal->size : sizeof(*principal);
+    memcpy(&grant->principal, principal, size);
+    grant->principal.size = sizeof(grant->principal);
+    grant->principal.id[UB_ID_MAX - 1] = grant->principal.handle[UB_HANDLE_MAX] = '\0';
+}
+
+/* What one provider answered; takes the reference to its set. false: the whole is a deny. */
+static bool grant_add(struct nats_grant *grant, struct ub_authz_tally *tally, uint32_t source,
+                      const struct nats_provider *provider, enum ub_verdict verdict,
+                      const struct ub_principal *principal, const struct ub_perms *perms)
+{
+    bool is_first = verdict == UB_ALLOW && !tally->is_allowed;
+    bool is_counted = ub_authz_count(tally, ub_authz_is_judge(provider->ops), verdict);
+    /* An identity without a set has no rights: whoever authenticates must say which. */
+    if (!is_counted || (is_first && perms == NULL)) {
+        ub_perms_unref(&perms);
+        return false;
+    }
+    if (verdict == UB_ABSTAIN || perms == NULL) {
         ub_perms_unref(&perms);
         return true;
     }
-    if (verdict != UB_ALLOW || perms == NULL) {
-        ub_perms_unref(&perms);
-        if (reason->text[0] == '\0') {
-            snprintf(reason->text, sizeof(reason->text), "module \"%s\" denied it",
-                     server->providers[provider].module);
-        }
-        return false;
+    if (is_first) {
+        grant_name(grant, principal);
     }
-    if (grant->count == 0) {
-        size_t size = principal->size < sizeof(*principal) ? principal->size : sizeof(*principal);
-        memcpy(&grant->principal, principal, size);
-        grant->principal.size = sizeof(grant->principal);
-        grant->principal.id[UB_ID_MAX - 1] = grant->principal.handle[UB_HANDLE_MAX] = '\0';
-    }
-    grant->sources[grant->count] = provider;
+    grant->sources[grant->count] = source;
     grant->sets[grant->count++] = perms;
     return true;
+}
+
+/* Asks one provider; false: the whole is a deny, for *reason_out. */
+static bool decide_one(struct nats_server *server, uint32_t source, const struct ub_cred *cred,
+                       struct ub_authz_tally *tally, struct nats_grant *grant,
+                       struct ub_reason *reason_out)
+{
+    const struct nats_provider *provider = &server->providers[source];
+    struct ub_principal principal = {.size = sizeof(principal)};
+    const struct ub_perms *perms = NULL;
+    struct ub_cred asked = *cred;
+    if (ub_authz_is_judge(provider->ops) && !tally->is_allowed) {
+        return true; /* nobody is there to be judged */
+    }
+    asked.principal = tally->is_allowed ? &grant->principal : NULL;
+    *reason_out = (struct ub_reason){.size = sizeof(*reason_out)};
+    enum ub_verdict verdict =
+        provider->ops->connect(provider->self, &asked, &principal, &perms, reason_out);
+    if (grant_add(grant, tally, source, provider, verdict, &principal, perms)) {
+        return true;
+    }
+    if (reason_out->text[0] == '\0') {
+        snprintf(reason_out->text, sizeof(reason_out->text), "module \"%s\" denied it",
+                 provider->module);
+    }
+    return false;
 }
 
 enum ub_verdict nats_authz_decide(struct nats_server *server, const struct ub_cred *cred,
                                   struct nats_grant *grant_out, struct ub_reason *reason_out)
 {
+    struct ub_authz_tally tally = {false, false};
     memset(grant_out, 0, sizeof(*grant_out));
     for (uint32_t i = 0; i < server->provider_count; i++) {
-        const struct nats_provider *provider = &server->providers[i];
-        struct ub_principal principal = {.size = sizeof(principal)};
-        const struct ub_perms *perms = NULL;
-        *reason_out = (struct ub_reason){.size = sizeof(*reason_out)};
-        enum ub_verdict verdict =
-            provider->ops->connect(provider->self, cred, &principal, &perms, reason_out);
-        if (!grant_add(server, i, verdict, &principal, perms, grant_out, reason_out)) {
+        if (!decide_one(server, i, cred, &tally, grant_out, reason_out)) {
             nats_grant_fini(grant_out);
             return UB_DENY;
         }
     }
-    if (grant_out->count == 0) {
+    if (ub_authz_outcome(&tally) != UB_ALLOW) {
         snprintf(reason_out->text, sizeof(reason_out->text), "no module knows these credentials");
-        return UB_DENY;
     }
-    return UB_ALLOW;
+    return ub_authz_outcome(&tally);
 }
 
 static void task_ask_once(struct authz_task *task, bool *is_stale_out)

@@ -10,7 +10,7 @@
 /* Hands the question over to the pool; the answer arrives at the connection's loop. The loop. */
 void nats_authz_ask(struct nats_conn *conn, const struct nats_connect_options *options);
 
-/* All providers in order: default deny, any deny or error denies, one allow is needed. Fills
+/* All providers in order, by the rule of unibus/authz.h. Fills
  * grant_out on UB_ALLOW. May block: never on a loop. */
 enum ub_verdict nats_authz_decide(struct nats_server *server, const struct ub_cred *cred,
                                   struct nats_grant *grant_out, struct ub_reason *reason_out);

@@ -37,6 +37,11 @@ static enum ub_status nats_create(const struct ub_host *host, const void *settin
     return status;
 }
 
+static const struct ub_authz_ops *ops_at(const void *providers, size_t i)
+{
+    return ((const struct nats_provider *)providers)[i].ops;
+}
+
 static enum ub_status nats_bind(void *self, const struct ub_service *service, struct ub_err *err)
 {
     struct nats_server *server = self;
@@ -45,8 +50,11 @@ static enum ub_status nats_bind(void *self, const struct ub_service *service, st
                        "at most %d modules may provide ub.authz, \"%s\" is one more",
                        NATS_PROVIDERS_MAX, service->module);
     }
-    server->providers[server->provider_count++] =
-        (struct nats_provider){service->ops, service->self, service->module, server};
+    struct nats_provider *providers = server->providers;
+    size_t place = ub_authz_place(service->ops, providers, server->provider_count, ops_at);
+    memmove(&providers[place + 1], &providers[place],
+            (server->provider_count++ - place) * sizeof(providers[0]));
+    providers[place] = (struct nats_provider){service->ops, service->self, service->module, server};
     return UB_OK;
 }
 
