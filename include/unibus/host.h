@@ -144,13 +144,16 @@ struct ub_decision {
     const char *resource_id;
     const char *id, *handle, *role; /* of the principal; id "" = nobody yet */
     const char *address;
-    const char *provider;   /* the module whose word it was */
-    const char *code;       /* kebab-case, stable */
-    const char *text;       /* the reason, for people */
-    const char *place;      /* file:line of the rule, or "" */
-    const char *digest;     /* of the policy script, or "" */
-    const char *input_json; /* what was asked, already masked; an object or NULL */
-    int64_t took_us;        /* -1 = not measured */
+    const char *provider; /* the module whose word it was */
+    const char *code;     /* kebab-case, stable */
+    const char *text;     /* the reason, for people */
+    const char *place;    /* file:line of the rule, or "" */
+    const char *digest;   /* of the policy script, or "" */
+    /* What was asked, already masked: {"transport","loopback","tls"} and what there is of "device",
+     * "context" (of an action), "user", "client", "cert", "nkey" (claims of a login). So
+     * `unibus policy diff --replay` can ask a script the same. NULL = nothing. */
+    const char *input_json;
+    int64_t took_us; /* -1 = not measured */
 };
 
 #define UB_DECISION_ID_MAX 32

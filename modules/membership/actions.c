@@ -159,14 +159,26 @@ enum ub_verdict memb_action(void *self, const struct ub_principal *principal,
 }
 
 enum ub_verdict memb_decide(struct memb *memb, const struct ub_principal *principal,
-                            const struct ub_action *action, struct ub_reason *reason_out)
+                            const struct ub_action *action, struct ub_reason *reason_out,
+                            const char **provider_out)
 {
     struct ub_authz_tally tally = {false, false};
-    bool goes_on = ub_authz_count(&tally, false, memb_action(memb, principal, action, reason_out));
+    enum ub_verdict own = memb_action(memb, principal, action, reason_out);
+    *provider_out = own == UB_ABSTAIN ? "" : "membership";
+    bool goes_on = ub_authz_count(&tally, false, own);
     for (size_t i = 0; i < memb->policies_len && goes_on; i++) {
         const struct memb_policy *policy = &memb->policies[i];
-        goes_on = ub_authz_count(&tally, ub_authz_is_judge(policy->ops),
-                                 policy->ops->action(policy->self, principal, action, reason_out));
+        struct ub_reason reason = {.size = sizeof reason};
+        enum ub_verdict verdict = policy->ops->action(policy->self, principal, action, &reason);
+        goes_on = ub_authz_count(&tally, ub_authz_is_judge(policy->ops), verdict);
+        if (verdict != UB_ABSTAIN) {
+            *reason_out = reason;
+            *provider_out = policy->module;
+        }
+    }
+    if (!tally.is_denied && !tally.is_allowed) { /* a judge's allow is nobody's */
+        *reason_out = (struct ub_reason){.size = sizeof *reason_out};
+        *provider_out = "";
     }
     return ub_authz_outcome(&tally);
 }

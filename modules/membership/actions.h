@@ -11,9 +11,11 @@
 enum ub_verdict memb_action(void *self, const struct ub_principal *principal,
                             const struct ub_action *action, struct ub_reason *reason_out);
 
-/* Our verdict and every other provider's: by the rule of unibus/authz.h. */
+/* Our verdict and every other provider's: by the rule of unibus/authz.h. *provider_out: whose word
+ * it was, "" = nobody said anything. */
 enum ub_verdict memb_decide(struct memb *memb, const struct ub_principal *principal,
-                            const struct ub_action *action, struct ub_reason *reason_out);
+                            const struct ub_action *action, struct ub_reason *reason_out,
+                            const char **provider_out);
 
 /* The names of node roles: "operator" …; NULL and UB_ROLE_NONE for none. */
 const char *memb_role_name(enum ub_role role);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "actions.h"
+#include "decision.h"
 #include "idem.h"
 #include "rooms.h"
 
@@ -56,9 +57,56 @@ void memb_reply(struct memb_call *call, int status, json_t *take_body, const cha
     free(text);
 }
 
+static struct ub_principal principal_of(const struct memb_call *call)
+{
+    struct ub_principal principal = call->request->principal;
+    principal.size = sizeof principal;
+    principal.role = call->role;
+    return principal;
+}
+
+static struct ub_action asked_action(const struct memb_call *call)
+{
+    const struct ub_http_request *request = call->request;
+    return (struct ub_action){
+        .size = sizeof(struct ub_action),
+        .name = call->asked.name,
+        .resource_kind = call->asked.kind,
+        .resource_id = call->asked.id,
+        .address = request->address,
+        .is_loopback = request->is_loopback,
+        .has_tls = request->has_tls,
+    };
+}
+
+static void answer_forbidden(struct memb_call *call, const struct ub_reason *reason)
+{
+    char members[UB_DECISION_ID_MAX + 16];
+    bool is_id = strspn(reason->decision, "abcdefghijklmnopqrstuvwxyz0123456789-") ==
+                 strlen(reason->decision); /* a provider wrote it */
+    snprintf(members, sizeof members, "\"decision\":\"%s\"", is_id ? reason->decision : "");
+    memb_idem_end(call);
+    call->memb->httpd->problem(call->request, UB_P_FORBIDDEN, members, reason->text);
+}
+
+/* A refusal that no rule of actions.c made: the state of the room, or whose device it is. */
+static void decide_forbidden(struct memb_call *call, const char *detail)
+{
+    struct ub_reason reason = {.size = sizeof reason, .code = "state"};
+    struct ub_principal principal = principal_of(call);
+    struct ub_action action = asked_action(call);
+    snprintf(reason.text, sizeof reason.text, "%s", detail);
+    memb_decision_record(call->memb, &principal, &action, "membership", false, -1, &reason);
+    answer_forbidden(call, &reason);
+}
+
 void memb_problem_with(struct memb_call *call, enum ub_problem problem, const char *members,
                        const char *detail)
 {
+    if (problem == UB_P_FORBIDDEN) {
+        decide_forbidden(call, detail);
+        return;
+    }
     memb_idem_end(call);
     call->memb->httpd->problem(call->request, problem, members, detail);
 }
@@ -184,54 +232,31 @@ bool memb_if_match(struct memb_call *call, char *out, size_t out_size)
     return true;
 }
 
-static void fill_principal(const struct memb_call *call, struct ub_principal *principal_out)
-{
-    *principal_out = call->request->principal;
-    principal_out->size = sizeof *principal_out;
-    principal_out->role = call->role;
-}
-
-static void answer_forbidden(struct memb_call *call, const struct ub_reason *reason)
-{
-    json_t *decision = json_string(reason->decision);
-    char *text =
-        reason->decision[0] != '\0' ? json_dumps(decision, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
-    char members[128] = "";
-    if (text != NULL && strlen(text) < 64) {
-        snprintf(members, sizeof members, "\"decision\":%s", text);
-    }
-    memb_problem_with(call, UB_P_FORBIDDEN, members[0] != '\0' ? members : NULL, reason->text);
-    free(text);
-    json_decref(decision);
-}
-
 /* On the admin socket only our own rules are asked: a site policy that denies everything must not
  * keep the machine's owner from repairing it. */
 bool memb_may(struct memb_call *call, const char *name, const char *kind, const char *id,
               const char *context_json)
 {
-    const struct ub_http_request *request = call->request;
-    struct ub_principal principal;
+    struct memb *memb = call->memb;
+    const char *provider = "membership";
     struct ub_reason reason = {.size = sizeof reason};
-    struct ub_action action = {
-        .size = sizeof action,
-        .name = name,
-        .resource_kind = kind,
-        .resource_id = id,
-        .context_json = context_json,
-        .address = request->address,
-        .is_loopback = request->is_loopback,
-        .has_tls = request->has_tls,
-    };
-    fill_principal(call, &principal);
+    call->asked.name = name;
+    call->asked.kind = kind;
+    snprintf(call->asked.id, sizeof call->asked.id, "%s", id);
+    struct ub_principal principal = principal_of(call);
+    struct ub_action action = asked_action(call);
+    action.context_json = context_json;
+    int64_t start_ns = memb->host->clock->mono_ns(memb->host);
     enum ub_verdict verdict = call->identity == NULL
-                                  ? memb_action(call->memb, &principal, &action, &reason)
-                                  : memb_decide(call->memb, &principal, &action, &reason);
-    if (verdict == UB_ALLOW) {
-        return true;
+                                  ? memb_action(memb, &principal, &action, &reason)
+                                  : memb_decide(memb, &principal, &action, &reason, &provider);
+    int64_t took_us = (memb->host->clock->mono_ns(memb->host) - start_ns) / 1000;
+    memb_decision_record(memb, &principal, &action, provider, verdict == UB_ALLOW, took_us,
+                         &reason);
+    if (verdict != UB_ALLOW) {
+        answer_forbidden(call, &reason);
     }
-    answer_forbidden(call, &reason);
-    return false;
+    return verdict == UB_ALLOW;
 }
 
 bool memb_call_is_live(const struct memb_call *call)

@@ -22,6 +22,11 @@ struct memb_call {
     enum ub_role role;  /* of the caller now; the admin socket is an operator */
     const uint8_t *kid; /* of the signing device; NULL without identity */
     struct memb_ticket *ticket;
+    /* What memb_may was asked last, for a refusal that follows; name NULL = nothing yet. */
+    struct {
+        const char *name, *kind;
+        char id[UB_ID_MAX + 16];
+    } asked;
     /* Idempotency (idem.c) */
     bool has_idem;
     uint8_t idem_key[UBR_HASH_LEN], idem_hash[UBR_HASH_LEN];
@@ -60,7 +65,7 @@ const char *memb_header(const struct memb_call *call, const char *name);
 /* ---- rights ---- */
 
 /* Asks our own rules and every other provider; on a refusal answered, and false. context: JSON or
- * NULL. */
+ * NULL. Every 403 carries the id of a decision. */
 bool memb_may(struct memb_call *call, const char *action, const char *kind, const char *id,
               const char *context_json);
 

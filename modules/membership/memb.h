@@ -41,6 +41,7 @@ struct memb {
     struct memb_policy { /* other providers of ub.authz */
         const struct ub_authz_ops *ops;
         void *self;
+        const char *module;
     } policies[MEMB_POLICIES_MAX];
     size_t policies_len;
 

@@ -134,7 +134,7 @@ static enum ub_status bind_policy(struct memb *memb, const struct ub_service *se
     size_t place = ub_authz_place(service->ops, policies, memb->policies_len, policy_ops_at);
     memmove(&policies[place + 1], &policies[place],
             (memb->policies_len++ - place) * sizeof policies[0]);
-    policies[place] = (struct memb_policy){service->ops, service->self};
+    policies[place] = (struct memb_policy){service->ops, service->self, service->module};
     return UB_OK;
 }
 
@@ -318,7 +318,7 @@ static const struct ub_require required[] = {
 UB_MODULE = {
     .size = sizeof(struct ub_module),
     .abi_major = 1,
-    .abi_minor = 0,
+    .abi_minor = 1,
     .name = "membership",
     .version = "0.1.0",
     .summary = "identities, rooms by signed log, sealed keys, blob references, authorisation",

@@ -8,7 +8,9 @@
 
 #include <unibus/error.h>
 
+#include "decision.h"
 #include "errors.h"
+
 #define AUTHZ_TRIES 100 /* while rights change under our hands */
 
 /* A question on its way; owned by the pool, then by the loop. */
@@ -20,7 +22,8 @@ struct authz_task {
     char nonce[NATS_NONCE_LEN + 1], address[NATS_ADDRESS_MAX];
     bool is_loopback;
     struct nats_session *session; /* the answer; NULL = no */
-    char why[UB_ERR_MESSAGE_MAX], decision[32];
+    char why[UB_ERR_MESSAGE_MAX]; /* with no answer and not told: what went wrong */
+    bool is_told;                 /* as a decision */
 };
 
 static const char *text_or_null(bool is_sent, const char *text)
@@ -97,6 +100,7 @@ static bool decide_one(struct nats_server *server, uint32_t source, const struct
     if (grant_add(grant, tally, source, provider, verdict, &principal, perms)) {
         return true;
     }
+    grant->refused_by = provider->module;
     if (reason_out->text[0] == '\0') {
         snprintf(reason_out->text, sizeof(reason_out->text), "module \"%s\" denied it",
                  provider->module);
@@ -116,6 +120,7 @@ enum ub_verdict nats_authz_decide(struct nats_server *server, const struct ub_cr
         }
     }
     if (ub_authz_outcome(&tally) != UB_ALLOW) {
+        *reason_out = (struct ub_reason){.size = sizeof(*reason_out)};
         snprintf(reason_out->text, sizeof(reason_out->text), "no module knows these credentials");
     }
     return ub_authz_outcome(&tally);
@@ -128,10 +133,12 @@ static void task_ask_once(struct authz_task *task, bool *is_stale_out)
     struct ub_err err = UB_ERR_INIT;
     struct nats_grant grant;
     uint64_t version = nats_sessions_version(task->server->sessions);
+    int64_t start_ns = task->server->host->clock->mono_ns(task->server->host);
     *is_stale_out = false;
     if (nats_authz_decide(task->server, &cred, &grant, &reason) != UB_ALLOW) {
-        snprintf(task->why, sizeof(task->why), "%s", reason.text);
-        snprintf(task->decision, sizeof(task->decision), "%s", reason.decision);
+        int64_t end_ns = task->server->host->clock->mono_ns(task->server->host);
+        nats_decide_login(task->server, &cred, &grant, &reason, (end_ns - start_ns) / 1000);
+        task->is_told = true;
         return;
     }
     task->session = nats_session_open(task->server, &grant, version, is_stale_out, &err);
@@ -207,10 +214,11 @@ void nats_conn_take_perms(struct nats_conn *conn, const struct nats_perms *perms
 
 static void conn_refuse_login(struct nats_conn *conn, const struct authz_task *task)
 {
-    ub_log(conn->shard->server->host, UB_LOG_WARN, "login-refused", "a client was refused",
-           UB_TEXT("address", conn->address), UB_TEXT("nkey", task->options.nkey),
-           UB_TEXT("name", task->options.name), UB_TEXT("why", task->why),
-           UB_TEXT("decision", task->decision));
+    if (!task->is_told) {
+        ub_log(conn->shard->server->host, UB_LOG_WARN, "login-failed", "a client was not let in",
+               UB_TEXT("address", conn->address), UB_TEXT("nkey", task->options.nkey),
+               UB_TEXT("name", task->options.name), UB_TEXT("why", task->why));
+    }
     nats_conn_fail(conn, NATS_ERR_AUTHORIZATION, NULL, NULL);
 }
 

@@ -125,16 +125,25 @@ static const char *conn_handle(const struct nats_conn *conn)
     return conn->session == NULL ? "" : conn->session->principal.handle;
 }
 
-void nats_conn_refuse(struct nats_conn *conn, const char *text, const char *code,
-                      const char *wanted)
+bool nats_conn_may_tell(struct nats_conn *conn)
 {
-    nats_conn_complain(conn, text);
     int64_t now = conn->shard->now_ms;
     if (now - conn->complaints_since_ms >= 1000) {
         conn->complaints_since_ms = now;
         conn->complaints = 0;
     }
-    if (++conn->complaints <= CONN_COMPLAINTS_MAX) {
+    if (conn->complaints >= CONN_COMPLAINTS_MAX) {
+        return false;
+    }
+    conn->complaints++;
+    return true;
+}
+
+void nats_conn_refuse(struct nats_conn *conn, const char *text, const char *code,
+                      const char *wanted)
+{
+    nats_conn_complain(conn, text);
+    if (nats_conn_may_tell(conn)) {
         ub_log(conn->shard->server->host, UB_LOG_WARN, code, "an operation was refused",
                UB_NUMBER("connection", conn->cid), UB_TEXT("identity", conn_handle(conn)),
                UB_TEXT("error", text), UB_TEXT("wanted", wanted == NULL ? "" : wanted));

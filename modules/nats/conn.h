@@ -86,9 +86,12 @@ void nats_conn_fail(struct nats_conn *conn, const char *text, const char *code, 
 void nats_conn_cut(struct nats_conn *conn, const char *code, const char *reason);
 /* Sends -ERR text and goes on. */
 void nats_conn_complain(struct nats_conn *conn, const char *text);
-/* The same for a refused operation, with a log line unless there were many this second. */
+/* The same for a malformed operation, with a log line while it may be told; decision.h has the one
+ * for what is not allowed. */
 void nats_conn_refuse(struct nats_conn *conn, const char *text, const char *code,
                       const char *wanted);
+/* May one more fault of this connection be told, or were there many this second? */
+bool nats_conn_may_tell(struct nats_conn *conn);
 
 void nats_conn_send(struct nats_conn *conn, const char *text, size_t len);
 /* After something was added to out: counts it, cuts a slow consumer, puts it on the flush list. */

@@ -40,9 +40,10 @@ struct ub_perm_rule nats_perms_rule(const struct ub_perms *set, uint32_t i)
     return rule;
 }
 
-static bool perms_add_set(struct nats_perms *perms, const struct ub_perms *set, bool is_grant,
-                          struct ub_err *err)
+static bool perms_add_set(struct nats_perms *perms, uint32_t at, struct ub_err *err)
 {
+    const struct ub_perms *set = perms->sets[at];
+    bool is_grant = at == 0;
     for (uint32_t i = 0; i < set->rule_count; i++) {
         struct ub_perm_rule rule = nats_perms_rule(set, i);
         bool is_valid = rule.subject != NULL && nats_subject_is_pattern(nats_text(rule.subject));
@@ -52,6 +53,7 @@ static bool perms_add_set(struct nats_perms *perms, const struct ub_perms *set, 
             return false;
         }
         if (is_valid && (rule.is_deny || is_grant || !rule_is_reserved(&rule))) {
+            perms->rule_sets[perms->rule_count] = (uint8_t)at;
             perms->rules[perms->rule_count++] = rule;
         }
     }
@@ -103,11 +105,12 @@ static bool perms_compile(struct nats_perms *perms, struct ub_err *err)
         total += perms->sets[i]->rule_count;
     }
     perms->rules = calloc(total + 1, sizeof(*perms->rules));
-    if (perms->rules == NULL) {
+    perms->rule_sets = calloc(total + 1, sizeof(*perms->rule_sets));
+    if (perms->rules == NULL || perms->rule_sets == NULL) {
         return false;
     }
     for (uint32_t i = 0; i < perms->set_count; i++) {
-        if (!perms_add_set(perms, perms->sets[i], i == 0, err)) {
+        if (!perms_add_set(perms, i, err)) {
             return false;
         }
     }
@@ -153,6 +156,7 @@ void nats_perms_unref(const struct nats_perms **perms)
         it->sets[i]->unref(it->sets[i]);
     }
     free(it->subscribe_denials);
+    free(it->rule_sets);
     free(it->rules);
     free(it);
 }

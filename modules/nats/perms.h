@@ -30,6 +30,7 @@ struct nats_perms {
     const struct ub_perms *sets[NATS_SETS_MAX]; /* a reference each */
     struct nats_perms_index *index;             /* every rule, by subject */
     struct ub_perm_rule *rules;
+    uint8_t *rule_sets; /* from which of the sets each rule is */
     uint32_t rule_count;
     const struct ub_perm_rule **subscribe_denials;
     uint32_t subscribe_denial_count;
@@ -86,6 +87,13 @@ bool nats_perms_subscribe(const struct nats_perms *perms, struct ub_bytes patter
 /* May a subscription to `pattern`, allowed with a filter, receive this literal subject? */
 bool nats_perms_may_receive(const struct nats_perms *perms, struct ub_bytes pattern,
                             struct ub_bytes queue, struct ub_bytes subject);
+
+/* The module whose rule it is; rule: one of perms->rules. */
+static inline const char *nats_perms_provider(const struct nats_perms *perms,
+                                              const struct ub_perm_rule *rule)
+{
+    return perms->sets[perms->rule_sets[rule - perms->rules]]->provider;
+}
 
 /* Does the payload meet the guard? now_ms is monotonic. */
 bool nats_guard_accepts(const struct ub_guard *guard, struct ub_bytes payload, int64_t now_ms);

@@ -3,13 +3,16 @@
 #include <stdlib.h>
 
 #include "authz.h"
+#include "decision.h"
 #include "errors.h"
 
 static void refuse_publish(struct nats_conn *conn, struct ub_bytes subject, const char *wanted)
 {
     char text[NATS_ERR_TEXT_MAX];
+    const struct nats_refusal refusal = {
+        .right = UB_PUBLISH, .code = "publish-refused", .subject = subject, .wanted = wanted};
     nats_err_publish(subject, text, sizeof(text));
-    nats_conn_refuse(conn, text, "publish-refused", wanted);
+    nats_conn_deny(conn, text, &refusal);
 }
 
 static const struct ub_guard *guard_refusing(const struct nats_verdict *verdict,
@@ -58,7 +61,7 @@ static bool publish_is_allowed(struct nats_conn *conn, const struct nats_op *op,
         is_answer(conn, op->subject, true)) {
         return true;
     }
-    refuse_publish(conn, op->subject, "a right to publish there");
+    refuse_publish(conn, op->subject, NULL);
     return false;
 }
 
@@ -113,8 +116,12 @@ static bool reply_is_fine(struct nats_conn *conn, struct ub_bytes reply)
         return true;
     }
     char text[NATS_ERR_TEXT_MAX];
+    const struct nats_refusal refusal = {.right = UB_PUBLISH,
+                                         .code = "reply-refused",
+                                         .subject = reply,
+                                         .wanted = "an inbox of its own as reply"};
     nats_err_reply(reply, text, sizeof(text));
-    nats_conn_refuse(conn, text, "reply-refused", "an inbox of its own");
+    nats_conn_deny(conn, text, &refusal);
     return false;
 }
 

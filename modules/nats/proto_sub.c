@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "authz.h"
+#include "decision.h"
 #include "errors.h"
 #include "hash.h"
 #include "interest.h"
@@ -47,8 +48,13 @@ static void refuse_subscription(struct nats_conn *conn, struct ub_bytes subject,
                                 struct ub_bytes queue, struct ub_bytes sid, const char *wanted)
 {
     char text[NATS_ERR_TEXT_MAX * 2];
+    const struct nats_refusal refusal = {.right = UB_SUBSCRIBE,
+                                         .code = "subscription-refused",
+                                         .subject = subject,
+                                         .queue = queue,
+                                         .wanted = wanted};
     nats_err_subscription(subject, queue, sid, text, sizeof(text));
-    nats_conn_refuse(conn, text, "subscription-refused", wanted);
+    nats_conn_deny(conn, text, &refusal);
 }
 
 static bool word_is_fine(struct ub_bytes word)
@@ -117,7 +123,7 @@ static void sub_try(struct nats_conn *conn, const struct nats_op *op)
     bool needs_filter = false;
     if (conn->perms != NULL &&
         !nats_perms_subscribe(conn->perms, op->subject, op->queue, &needs_filter)) {
-        refuse_subscription(conn, op->subject, op->queue, nats_text(""), "a right to subscribe");
+        refuse_subscription(conn, op->subject, op->queue, nats_text(""), NULL);
         return;
     }
     if (conn->max_subscriptions > 0 && conn->sub_count >= conn->max_subscriptions) {
@@ -248,7 +254,7 @@ static bool sub_is_still_allowed(struct nats_conn *conn, struct nats_sub *sub)
 
 void nats_proto_recheck(struct nats_conn *conn)
 {
-    subs_sift(conn, sub_is_still_allowed, "a right to subscribe");
+    subs_sift(conn, sub_is_still_allowed, NULL);
 }
 
 static bool sub_inbox_is_own(struct nats_conn *conn, struct nats_sub *sub)

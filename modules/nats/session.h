@@ -30,6 +30,7 @@ struct nats_grant {
     const struct ub_perms *sets[NATS_SETS_MAX];
     uint32_t sources[NATS_SETS_MAX];
     uint32_t count;
+    const char *refused_by; /* the module, when it was refused; NULL = nobody knew him */
 };
 
 void nats_grant_fini(struct nats_grant *grant);

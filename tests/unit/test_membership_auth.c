@@ -317,6 +317,57 @@ static void asks_the_site_policy(void **state)
     assert_int_equal(rig_enlist(rig, 1, "member"), 201); /* the machine's owner repairs */
 }
 
+static json_t *decision_of(struct rig *rig)
+{
+    char *text = rig->host->decision->find_json(rig->host, rig_text(rig, "decision"));
+    json_t *json = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    assert_non_null(json);
+    rig->host->node->free_text(rig->host, text);
+    return json;
+}
+
+static void assert_decision(struct rig *rig, const char *action, const char *provider,
+                            const char *code, const char *text)
+{
+    json_t *json = decision_of(rig);
+    const struct {
+        const char *name, *value;
+    } rows[] = {{"action", action}, {"provider", provider}, {"code", code}, {"text", text}};
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(json_string_value(json_object_get(json, rows[i].name)), rows[i].value);
+    }
+    assert_true(json_is_false(json_object_get(json, "allowed")));
+    json_decref(json);
+}
+
+static enum ub_verdict deny_in_silence(void *self, const struct ub_principal *principal,
+                                       const struct ub_action *action, struct ub_reason *reason_out)
+{
+    (void)self, (void)principal, (void)reason_out;
+    return strcmp(action->name, "room.list") == 0 ? UB_DENY : UB_ABSTAIN;
+}
+
+/* Every 403 has an id, whoever refused: a rule of ours, a module without a word. */
+static void refusals_are_decisions(void **state)
+{
+    static const struct ub_authz_ops policy = {.size = sizeof policy, .action = deny_in_silence};
+    struct rig *rig = *state;
+    struct ub_err err = UB_ERR_INIT;
+    rig_stop(rig);
+    rig->policy = &policy;
+    assert_int_equal(rig_start(rig, &err), UB_OK);
+    assert_int_equal(rig_enlist(rig, 1, "member"), 201);
+    rig_call(rig, 1, "POST", "/v1/identities",
+             json_pack("{s:s,s:s,s:o}", "handle", rig->maker.people[2].handle, "role", "member",
+                       "device", rig_record(rig, 2, 0)));
+    is_refused(rig, 403, "forbidden");
+    assert_decision(rig, "identity.create", "membership", "role",
+                    "only for an admin (for admins and operators: an operator)");
+    rig_call(rig, 1, "GET", "/v1/rooms", NULL);
+    is_refused(rig, 403, "forbidden");
+    assert_decision(rig, "room.list", "rig", "", "module \"rig\" denies it");
+}
+
 static void waits_for_a_generation(void **state)
 {
     struct rig *rig = *state;
@@ -345,6 +396,7 @@ int main(void)
         CASE(refuses_without_a_store),
         CASE(answers_again),
         CASE(asks_the_site_policy),
+        CASE(refusals_are_decisions),
         CASE(waits_for_a_generation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
