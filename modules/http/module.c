@@ -61,6 +61,9 @@ static enum ub_status http_create(const struct ub_host *host, const void *settin
                                           (uint32_t)server->settings->max_header_count};
     enum ub_status status = sodium_init() < 0 ? ub_fail(err, UB_EINTERNAL, "libsodium cannot start")
                                               : http_health_routes(server, err);
+    if (status == UB_OK) {
+        status = http_decision_routes(server, err);
+    }
     if (status != UB_OK) {
         http_destroy(server);
         return status;
@@ -125,7 +128,7 @@ static const struct ub_module_ops http_module_ops = {.size = sizeof(http_module_
 
 UB_MODULE = {.size = sizeof(struct ub_module),
              .abi_major = 1,
-             .abi_minor = 0,
+             .abi_minor = 1,
              .name = "http",
              .version = "0.1.0",
              .summary = "HTTP/1.1 server: listeners, admin socket, signed requests, routes",

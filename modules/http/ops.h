@@ -10,4 +10,7 @@ extern const struct ub_httpd_ops http_ops;
 /* GET /livez, /readyz, /healthz: from the node's last report, never from a store. */
 enum ub_status http_health_routes(struct ub_http_server *server, struct ub_err *err);
 
+/* GET /v1/decisions, /v1/decisions/{id}: from the node's decision log. */
+enum ub_status http_decision_routes(struct ub_http_server *server, struct ub_err *err);
+
 #endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The decision log over HTTP. Auditors, admins and operators see all; anybody else his own, and of
+ * others not even whether there is one. */
+#include "ops.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "path.h"
+
+#define PAGE_DEFAULT 50
+#define PAGE_MAX     500
+#define QUERY_MAX    128 /* bytes of one value, still encoded */
+
+static const struct ub_http_header as_json[] = {{"Content-Type", "application/json"}, {NULL, NULL}};
+
+static bool sees_all(const struct ub_http_request *request)
+{
+    enum ub_role role = request->principal.role;
+    return role == UB_ROLE_AUDITOR || role == UB_ROLE_ADMIN || role == UB_ROLE_OPERATOR;
+}
+
+static void reply_json(const struct ub_http_request *request, const char *json)
+{
+    http_ops.reply(request, 200, as_json, (struct ub_bytes){(const uint8_t *)json, strlen(json)});
+}
+
+/* The value of one parameter, decoded; "" when it is not there. false = it has answered. */
+static bool query_text(const struct ub_http_request *request, const char *name, char *out)
+{
+    size_t name_len = strlen(name);
+    out[0] = '\0';
+    for (const char *at = request->raw_query; *at != '\0';) {
+        size_t len = strcspn(at, "&");
+        if (len > name_len && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
+            size_t value_len = len - name_len - 1;
+            if (value_len >= QUERY_MAX ||
+                http_segment_decode(at + name_len + 1, value_len, out) != NULL) {
+                http_ops.problem(request, UB_P_BAD_REQUEST, NULL,
+                                 "since, principal or limit does not decode");
+                return false;
+            }
+            return true;
+        }
+        at += len + (at[len] == '&');
+    }
+    return true;
+}
+
+static bool query_limit(const struct ub_http_request *request, size_t *limit_out)
+{
+    char text[QUERY_MAX];
+    if (!query_text(request, "limit", text)) {
+        return false;
+    }
+    size_t digits = strspn(text, "0123456789");
+    long limit = text[0] == '\0' ? PAGE_DEFAULT : digits < 6 ? strtol(text, NULL, 10) : 0;
+    if (text[digits] != '\0' || limit < 1 || limit > PAGE_MAX) {
+        http_ops.problem(request, UB_P_BAD_REQUEST, "\"errors\":[{\"pointer\":\"?limit\"}]",
+                         "limit is 1 to 500");
+        return false;
+    }
+    *limit_out = (size_t)limit;
+    return true;
+}
+
+/* Asking for another's is answered alike whether he exists or not. */
+static void refuse(struct ub_http_server *server, const struct ub_http_request *request,
+                   const char *of)
+{
+    static const char *const text = "only auditors, admins and operators see decisions of others";
+    char id[UB_DECISION_ID_MAX], members[UB_DECISION_ID_MAX + 16];
+    const struct ub_decision decision = {
+        .size = sizeof(decision),
+        .action = "decision.read",
+        .resource_kind = "identity",
+        .resource_id = of,
+        .id = request->principal.id,
+        .handle = request->principal.handle,
+        .address = request->address,
+        .provider = "http",
+        .code = "role",
+        .text = text,
+        .took_us = -1,
+    };
+    server->host->decision->record(server->host, &decision, id);
+    snprintf(members, sizeof(members), "\"decision\":\"%s\"", id);
+    http_ops.problem(request, UB_P_FORBIDDEN, members, text);
+}
+
+static void get_decisions(void *arg, const struct ub_http_request *request)
+{
+    struct ub_http_server *server = arg;
+    char since[QUERY_MAX], principal[QUERY_MAX];
+    size_t limit;
+    if (!query_text(request, "since", since) || !query_text(request, "principal", principal) ||
+        !query_limit(request, &limit)) {
+        return;
+    }
+    const char *of = principal[0] != '\0' ? principal : NULL;
+    if (!sees_all(request)) {
+        if (of != NULL && strcmp(of, request->principal.id) != 0) {
+            refuse(server, request, of);
+            return;
+        }
+        of = request->principal.id;
+    }
+    char *json = server->host->decision->list_json(server->host, since, of, limit);
+    if (json == NULL) {
+        http_ops.problem(request, UB_P_INTERNAL, NULL, "no memory for the list");
+        return;
+    }
+    reply_json(request, json);
+    server->host->node->free_text(server->host, json);
+}
+
+static bool is_of(const char *decision_json, const char *id)
+{
+    json_t *decision = json_loads(decision_json, 0, NULL);
+    const json_t *principal = json_object_get(decision, "principal");
+    const char *of = json_string_value(json_object_get(principal, "id"));
+    bool is_same = of != NULL && id[0] != '\0' && strcmp(of, id) == 0;
+    json_decref(decision);
+    return is_same;
+}
+
+static void get_decision(void *arg, const struct ub_http_request *request)
+{
+    struct ub_http_server *server = arg;
+    char *json = server->host->decision->find_json(server->host, request->params[0]);
+    if (json != NULL && (sees_all(request) || is_of(json, request->principal.id))) {
+        reply_json(request, json);
+    } else {
+        http_ops.problem(request, UB_P_NOT_FOUND, NULL,
+                         "no such decision, or no longer kept, or another's");
+    }
+    if (json != NULL) {
+        server->host->node->free_text(server->host, json);
+    }
+}
+
+enum ub_status http_decision_routes(struct ub_http_server *server, struct ub_err *err)
+{
+    static const struct {
+        const char *pattern;
+        ub_http_handler_fn handler;
+    } rows[] = {{"/v1/decisions", get_decisions}, {"/v1/decisions/{id}", get_decision}};
+    enum ub_status status = UB_OK;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && status == UB_OK; i++) {
+        struct ub_http_route route = {.size = sizeof(route),
+                                      .method = "GET",
+                                      .pattern = rows[i].pattern,
+                                      .flags = UB_HTTP_SIGNED,
+                                      .handler = rows[i].handler,
+                                      .arg = server};
+        status = http_router_add(&server->router, &route, err);
+    }
+    return status;
+}
