@@ -20,9 +20,7 @@ bool boot_plan(struct boot *boot)
 {
     struct plan *plan = &boot->plan;
     struct node *node = &boot->node;
-    if (!plan_read(plan, boot->source, &boot->report)) {
-        return false; /* what follows would only complain about what was not read */
-    }
+    plan_read(plan, boot->source, &boot->report);
     snprintf(node->name, sizeof(node->name), "%s", plan->name);
     snprintf(node->state_dir, sizeof(node->state_dir), "%s", plan->state_dir);
     log_set(&node->log, (enum ub_log_level)plan->core.log.level,

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "check.h"
-
-#define CONFIG_MAX_BYTES (1024u * 1024u)
+#include "config_files.h"
+#include "config_reader.h"
 
 static struct config_block block_of_core(const char *name)
 {
@@ -105,85 +100,52 @@ struct ub_where block_where(const void *ctx, const char *setting)
     return value != NULL ? value->where : (struct ub_where){NULL, 0};
 }
 
-static bool config_read(int fd, char **text_out, size_t *len_out)
+/* Messages name a file as the operator did, unless a link led elsewhere. */
+static const char *shown_dir_of(struct config *config, const char *file, const char *dir)
 {
-    char *text = malloc(CONFIG_MAX_BYTES + 1);
-    CHECK(text != NULL);
-    size_t len = 0;
-    while (len <= CONFIG_MAX_BYTES) {
-        ssize_t got = read(fd, text + len, CONFIG_MAX_BYTES + 1 - len);
-        if (got == 0) {
-            break;
-        }
-        if (got < 0 && errno != EINTR) {
-            free(text);
-            return false;
-        }
-        len += got > 0 ? (size_t)got : 0;
-    }
-    *text_out = text;
-    *len_out = len;
-    return true;
-}
-
-/* Whoever can write the config can load code into the daemon. */
-static bool config_is_guarded(int fd, const char *file, struct report *report)
-{
-    struct stat st;
-    struct ub_where where = {file, 0};
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        report_add(report, ERROR_CONFIG_FILE, where, "is not a regular file");
-        return false;
-    }
-    if ((st.st_mode & S_IWOTH) != 0) {
-        report_add(report, ERROR_CONFIG_WRITABLE, where,
-                   "can be written by others (mode %04o): run chmod o-w %s",
-                   (unsigned)st.st_mode & 07777u, file);
-        return false;
-    }
-    return true;
-}
-
-static char *folder_of(const char *file)
-{
-    char *real = realpath(file, NULL);
-    CHECK(real != NULL);
-    char *slash = strrchr(real, '/');
-    slash[slash == real ? 1 : 0] = '\0';
-    return real;
-}
-
-static void config_load_fd(struct config *config, const char *file, int fd, struct report *report)
-{
-    char *text = NULL;
-    size_t len = 0;
-    if (!config_is_guarded(fd, file, report)) {
-        return;
-    }
-    if (!config_read(fd, &text, &len)) {
-        report_add(report, ERROR_CONFIG_FILE, (struct ub_where){file, 0}, "cannot be read: %s",
-                   strerror(errno));
-        return;
-    }
-    if (len > CONFIG_MAX_BYTES) {
-        report_add(report, ERROR_CONFIG_LIMIT, (struct ub_where){file, 0},
-                   "has more than %u bytes; is it a config?", CONFIG_MAX_BYTES);
-    } else {
-        char *dir = folder_of(file);
-        config_load_text(config, file, dir, text, len, report);
-        free(dir);
-    }
-    free(text);
+    const char *slash = strrchr(file, '/');
+    size_t len = slash != NULL ? (size_t)(slash - file) + 1 : 0;
+    const char *written = arena_copy(&config->arena, file, len);
+    const char *real = files_real(config, len > 0 ? written : ".");
+    return real != NULL && strcmp(real, dir) == 0 ? written
+                                                  : arena_printf(&config->arena, "%s/", dir);
 }
 
 void config_load(struct config *config, const char *file, struct report *report)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) {
-        report_add(report, ERROR_CONFIG_FILE, (struct ub_where){file, 0}, "cannot be read: %s",
-                   strerror(errno));
+    const struct config_file main_file = {.path = file, .shown = file};
+    char *text = NULL;
+    size_t len = 0;
+    config->file = arena_copy(&config->arena, file, strlen(file));
+    if (!files_read(config, &main_file, report, &text, &len)) {
         return;
     }
-    config_load_fd(config, file, fd, report);
-    close(fd);
+    const char *real = files_real(config, file);
+    CHECK(real != NULL);
+    config->dir = files_folder_of(config, real);
+    const struct source source = {.file = config->file,
+                                  .dir = config->dir,
+                                  .shown_dir = shown_dir_of(config, file, config->dir),
+                                  .real = real,
+                                  .text = text,
+                                  .len = len};
+    reader_run(config, &source, report);
+    free(text);
+}
+
+void config_load_text(struct config *config, const char *file, const char *dir, const char *text,
+                      size_t len, struct report *report)
+{
+    config->file = arena_copy(&config->arena, file, strlen(file));
+    config->dir = arena_copy(&config->arena, dir, strlen(dir));
+    if (!files_judge_text(file, &text, &len, report)) {
+        return;
+    }
+    const struct source source = {.file = config->file,
+                                  .dir = config->dir,
+                                  .shown_dir = "",
+                                  .real = arena_printf(&config->arena, "%s/%s", dir, file),
+                                  .text = text,
+                                  .len = len};
+    reader_run(config, &source, report);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a config file says, before any module has judged it: blocks of named values with their
- * lines. Lua is run once, in a sandbox (config_lua.c, config_sandbox.c); afterwards there is only
- * data. */
+ * lines. Lua is run once, in a sandbox (config_reader.h, config_sandbox.h); afterwards there is
+ * only data. */
 #ifndef CORE_CONFIG_H
 #define CORE_CONFIG_H
 
@@ -40,6 +40,7 @@ struct config_value {
     const struct config_block *records; /* titles like `module "users": users[2]` */
     size_t record_count;
     struct ub_where where;
+    const char *dir; /* absolute: where a relative path in it starts; NULL = as the kind says */
     enum value_origin origin;
 };
 
@@ -47,21 +48,31 @@ struct config_block {
     const char *name;  /* of the module, or "node", "posture" …; of a record "users[2]" */
     const char *title; /* for messages: `module "nats"`, `node` */
     bool is_module;
-    bool is_read; /* its table has been seen */
+    bool is_read;  /* its table has been seen */
+    bool is_whole; /* and copied to its end */
     struct ub_where where;
     struct config_value *values;
     size_t count, room;
 };
 
+/* A file of a config that lies in memory (fuzzing). */
+struct virtual_file {
+    const char *path; /* absolute */
+    const char *text;
+    size_t len;
+};
+
 struct config {
     struct arena arena;
+    const struct virtual_file *virtual_files; /* not NULL = the disk is not looked at */
+    size_t virtual_count;
     const char *file; /* as given, for messages */
     const char *dir;  /* absolute: where relative paths of the file start */
     struct config_block node, posture, log, decisions;
     struct config_block *modules;
     size_t module_count, module_room;
     bool has_version;
-    bool is_run; /* to its end: false = blocks may be missing or half read */
+    bool is_run; /* to its end: false = blocks may be missing */
 };
 
 void config_init(struct config *config);
@@ -71,7 +82,7 @@ void config_fini(struct config *config);
  * so that the faults of all blocks come at once. */
 void config_load(struct config *config, const char *file, struct report *report);
 
-/* The same for a text in memory. `file` and `dir` are copied. */
+/* The same for a text in memory; what it includes is read from dir. `file` and `dir` are copied. */
 void config_load_text(struct config *config, const char *file, const char *dir, const char *text,
                       size_t len, struct report *report);
 
@@ -96,6 +107,8 @@ struct ub_where block_where(const void *ctx, const char *setting);
 struct where_key {
     const char *name; /* dotted; "users[2].name" in the second record of users */
     uint32_t line;
+    uint32_t first_line; /* of the same name in the same table before; 0 = it is the first */
+    uint32_t table;      /* number of the opening brace */
 };
 
 struct where_keys {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config_sandbox.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -44,6 +45,14 @@ static void *sandbox_alloc(void *ud, void *old, size_t old_size, size_t new_size
     return bytes;
 }
 
+static void place_copy(lua_State *lua, lua_Debug *at, uint32_t *line_out,
+                       char chunk_out[SANDBOX_CHUNK_MAX])
+{
+    lua_getinfo(lua, "Sl", at);
+    *line_out = at->currentline > 0 ? (uint32_t)at->currentline : 0;
+    snprintf(chunk_out, SANDBOX_CHUNK_MAX, "%s", at->source[0] == '=' ? at->source + 1 : "");
+}
+
 static void sandbox_on_count(lua_State *lua, lua_Debug *at)
 {
     struct sandbox *sandbox = sandbox_of(lua);
@@ -52,9 +61,8 @@ static void sandbox_on_count(lua_State *lua, lua_Debug *at)
     if (sandbox->steps <= SANDBOX_STEPS_MAX && !is_late) {
         return;
     }
-    lua_getinfo(lua, "l", at);
     sandbox->hit = is_late ? SANDBOX_TIME : SANDBOX_STEPS;
-    sandbox->hit_line = at->currentline;
+    place_copy(lua, at, &sandbox->hit_line, sandbox->hit_chunk);
     lua_sethook(lua, sandbox_on_count, LUA_MASKCOUNT, 1);
     lua_pushliteral(lua, "limit");
     lua_error(lua);
@@ -66,6 +74,7 @@ bool sandbox_init(struct sandbox *sandbox)
     sandbox->steps = 0;
     sandbox->hit = SANDBOX_NO_LIMIT;
     sandbox->hit_line = 0;
+    sandbox->hit_chunk[0] = '\0';
     sandbox->deadline_ms = sandbox_now_ms() + SANDBOX_TIME_MS;
     sandbox->lua = lua_newstate(sandbox_alloc, sandbox);
     if (sandbox->lua == NULL) {
@@ -85,16 +94,15 @@ void sandbox_fini(struct sandbox *sandbox)
     }
 }
 
-uint32_t sandbox_line(lua_State *lua)
+uint32_t sandbox_at(lua_State *lua, char chunk_out[SANDBOX_CHUNK_MAX])
 {
     lua_Debug at;
-    for (int level = 1; lua_getstack(lua, level, &at) != 0; level++) {
-        lua_getinfo(lua, "l", &at);
-        if (at.currentline > 0) {
-            return (uint32_t)at.currentline;
-        }
+    uint32_t line = 0;
+    chunk_out[0] = '\0';
+    for (int level = 0; line == 0 && lua_getstack(lua, level, &at) != 0; level++) {
+        place_copy(lua, &at, &line, chunk_out);
     }
-    return 0;
+    return line;
 }
 
 /* ---- holes ------------------------------------------------------------------------------------
@@ -106,17 +114,55 @@ static int hole_again(lua_State *lua)
     return 1;
 }
 
+/* Its items end at once, else ipairs would find holes for ever. */
+static int hole_index(lua_State *lua)
+{
+    if (lua_type(lua, 2) == LUA_TNUMBER) {
+        return 0;
+    }
+    return hole_again(lua);
+}
+
+static int hole_none(lua_State *lua)
+{
+    (void)lua;
+    return 0;
+}
+
+static int hole_pairs(lua_State *lua)
+{
+    lua_pushcfunction(lua, hole_none);
+    return 1;
+}
+
+static int hole_len(lua_State *lua)
+{
+    lua_pushinteger(lua, 0);
+    return 1;
+}
+
 void sandbox_push_hole(lua_State *lua)
 {
-    static const char *const events[] = {"__index", "__newindex", "__call", "__concat", "__len",
-                                         "__add",   "__sub",      "__mul",  "__div",    "__mod",
-                                         "__pow",   "__unm",      "__idiv", "__lt",     "__le"};
+    static const luaL_Reg events[] = {{"__index", hole_index},
+                                      {"__pairs", hole_pairs},
+                                      {"__len", hole_len},
+                                      {"__call", hole_again},
+                                      {"__newindex", hole_none},
+                                      {"__concat", hole_again},
+                                      {"__add", hole_again},
+                                      {"__sub", hole_again},
+                                      {"__mul", hole_again},
+                                      {"__div", hole_again},
+                                      {"__mod", hole_again},
+                                      {"__pow", hole_again},
+                                      {"__unm", hole_again},
+                                      {"__idiv", hole_again},
+                                      {"__lt", hole_again},
+                                      {"__le", hole_again},
+                                      {NULL, NULL}};
     lua_newuserdatauv(lua, 1, 0);
     if (luaL_newmetatable(lua, hole_type) != 0) {
-        for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-            lua_pushcfunction(lua, hole_again);
-            lua_setfield(lua, -2, events[i]);
-        }
+        luaL_setfuncs(lua, events, 0);
     }
     lua_setmetatable(lua, -2);
 }
@@ -192,6 +238,39 @@ static void pure_string_methods(lua_State *lua)
     lua_pop(lua, 1);
 }
 
+/* The order of table.sort when the script gives none: Lua's own, but never past the deadline. */
+static int sort_less(lua_State *lua)
+{
+    struct sandbox *sandbox = sandbox_of(lua);
+    if (sandbox_now_ms() > sandbox->deadline_ms) {
+        sandbox->hit = SANDBOX_TIME;
+        sandbox->hit_line = sandbox_at(lua, sandbox->hit_chunk);
+        return luaL_error(lua, "limit");
+    }
+    lua_pushboolean(lua, lua_compare(lua, 1, 2, LUA_OPLT));
+    return 1;
+}
+
+/* Upvalue 1 is Lua's table.sort. */
+static int pure_sort(lua_State *lua)
+{
+    if (lua_isnoneornil(lua, 2)) {
+        lua_settop(lua, 1);
+        lua_pushcfunction(lua, sort_less);
+    }
+    lua_pushvalue(lua, lua_upvalueindex(1));
+    lua_insert(lua, 1);
+    lua_call(lua, lua_gettop(lua) - 1, 0);
+    return 0;
+}
+
+static void pure_bound_sort(lua_State *lua)
+{
+    lua_getfield(lua, -1, "sort");
+    lua_pushcclosure(lua, pure_sort, 1);
+    lua_setfield(lua, -2, "sort");
+}
+
 static void pure_open(lua_State *lua, const struct pure_library *library)
 {
     lua_createtable(lua, 0, 20);
@@ -200,6 +279,9 @@ static void pure_open(lua_State *lua, const struct pure_library *library)
     lua_call(lua, 1, 1);
     pure_copy(lua, library);
     lua_pop(lua, 1);
+    if (library->open == luaopen_table) {
+        pure_bound_sort(lua);
+    }
     pure_guard(lua, library->name);
     if (library->open == luaopen_string) {
         pure_string_methods(lua);
@@ -245,7 +327,9 @@ static int global_set(lua_State *lua)
     return 0;
 }
 
-void sandbox_set_globals(lua_State *lua)
+static const char env_key[] = "environment";
+
+void sandbox_keep_globals(lua_State *lua)
 {
     lua_createtable(lua, 0, 0);
     lua_createtable(lua, 0, 2);
@@ -255,6 +339,12 @@ void sandbox_set_globals(lua_State *lua)
     lua_pushcfunction(lua, global_set);
     lua_setfield(lua, -2, "__newindex");
     lua_setmetatable(lua, -2);
-    lua_setupvalue(lua, -3, 1); /* of a main chunk: _ENV */
+    lua_setfield(lua, LUA_REGISTRYINDEX, env_key);
     lua_pop(lua, 1);
+}
+
+void sandbox_set_globals(lua_State *lua)
+{
+    lua_getfield(lua, LUA_REGISTRYINDEX, env_key);
+    lua_setupvalue(lua, -2, 1); /* of a main chunk: _ENV */
 }

@@ -47,6 +47,13 @@ static UB_PRINTF(3, 4) void fault(struct fill *fill, enum error_id id, const cha
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     written(fill, value, sizeof(value));
+    if (fill->value.origin == VALUE_FROM_DEFAULT) {
+        report_add(fill->report, ERROR_MODULE_TABLE, fill->block->where,
+                   "%s: its own default %s = %s%s; tell the author of the module",
+                   fill->block->title, fill->field.name, value, text);
+        fill->is_sound = false;
+        return;
+    }
     struct ub_where where = fill->value.where.file != NULL ? fill->value.where : fill->block->where;
     report_add(fill->report, id, where, "%s: %s = %s%s", fill->block->title, fill->field.name,
                value, text);
@@ -226,14 +233,14 @@ static const char *path_fault(const char *path)
     return strlen(path) >= PATH_MAX / 2 ? " is too long for a path" : NULL;
 }
 
-/* --set is said in the shell's folder, everything else in the config's. */
+/* --set is said in the shell's folder, a default in the config's, the rest in its file's. */
 static const char *path_join(struct fill *fill, const char *path)
 {
     if (path[0] == '/') {
         return keep(fill, path);
     }
     char here[PATH_MAX] = "/";
-    const char *base = fill->context->config_dir;
+    const char *base = fill->value.dir != NULL ? fill->value.dir : fill->context->config_dir;
     if (fill->value.origin == VALUE_FROM_SET && !fill->context->is_kit &&
         getcwd(here, sizeof(here)) != NULL) {
         base = here;
@@ -346,9 +353,11 @@ static void fill_strings(struct fill *fill)
 
 static void listen_fault(struct fill *fill, const char *item, const char *why)
 {
+    struct config_value whole = fill->value;
     fill->value.kind = VALUE_STRING; /* so that the message shows this one */
     fill->value.text = item;
     fault(fill, ERROR_CONFIG_FORM, ": %s", why);
+    fill->value = whole;
 }
 
 static void fill_listen(struct fill *fill)
@@ -367,7 +376,6 @@ static void fill_listen(struct fill *fill)
         }
         if (why != NULL) {
             listen_fault(fill, items[i], why);
-            return;
         }
     }
     *(struct ub_listens *)fill->slot = (struct ub_listens){count, listens};

@@ -11,6 +11,7 @@
 
 #define WHERE_DEPTH_MAX 16
 #define WHERE_KEYS_MAX  16384
+#define WHERE_NAME_MAX  64 /* a longer key takes the line of the table around it */
 
 enum token_kind { TOKEN_END, TOKEN_NAME, TOKEN_STRING, TOKEN_SYMBOL };
 
@@ -132,9 +133,14 @@ struct walk {
     struct scan scan;
     struct where_keys *keys;
     size_t room;
-    const char *path[WHERE_DEPTH_MAX]; /* full dotted name of each open table; "" for the first */
-    size_t items[WHERE_DEPTH_MAX];     /* values without a key so far in each */
+    struct {
+        const char *name; /* full and dotted; "" for the first */
+        size_t items;     /* values without a key so far */
+        uint32_t table;
+        unsigned parens; /* open in it: what they hold are no keys of it */
+    } path[WHERE_DEPTH_MAX];
     size_t depth;
+    uint32_t tables;     /* braces so far */
     const char *pending; /* the key whose value begins now */
 };
 
@@ -152,24 +158,26 @@ static void keys_add(struct walk *walk, const char *name, uint32_t line)
         }
         keys->items = bigger;
     }
-    keys->items[keys->count++] = (struct where_key){name, line};
+    keys->items[keys->count++] =
+        (struct where_key){name, line, 0, walk->path[walk->depth - 1].table};
 }
 
 static void walk_add(struct walk *walk, const struct token *token)
 {
-    const char *around = walk->path[walk->depth - 1];
+    const char *around = walk->path[walk->depth - 1].name;
     walk->pending = arena_printf(walk->arena, "%s%s%.*s", around, around[0] != '\0' ? "." : "",
-                                 (int)(token->len < 256 ? token->len : 256), token->text);
+                                 (int)token->len, token->text);
     keys_add(walk, walk->pending, token->line);
 }
 
 /* An item of a list. Only tables are worth a key: texts take the line of their list. */
 static void walk_item(struct walk *walk, const struct token *token)
 {
-    size_t number = ++walk->items[walk->depth - 1];
+    size_t number = ++walk->path[walk->depth - 1].items;
     walk->pending = NULL;
     if (token_is(token, TOKEN_SYMBOL, "{")) {
-        walk->pending = arena_printf(walk->arena, "%s[%zu]", walk->path[walk->depth - 1], number);
+        walk->pending =
+            arena_printf(walk->arena, "%s[%zu]", walk->path[walk->depth - 1].name, number);
         keys_add(walk, walk->pending, token->line);
     }
 }
@@ -185,7 +193,7 @@ static void walk_key(struct walk *walk, struct token token)
         next = scan_next(&walk->scan);
     }
     bool is_key = key.kind == (is_bracketed ? TOKEN_STRING : TOKEN_NAME) &&
-                  token_is(&next, TOKEN_SYMBOL, "=");
+                  key.len <= WHERE_NAME_MAX && token_is(&next, TOKEN_SYMBOL, "=");
     if (is_key) {
         walk_add(walk, &key);
     } else {
@@ -196,40 +204,59 @@ static void walk_key(struct walk *walk, struct token token)
 
 static void walk_open(struct walk *walk)
 {
-    const char *around = walk->depth > 0 ? walk->path[walk->depth - 1] : "";
-    walk->items[walk->depth] = 0;
-    walk->path[walk->depth++] = walk->pending != NULL ? walk->pending : around;
+    const char *around = walk->depth > 0 ? walk->path[walk->depth - 1].name : "";
+    walk->path[walk->depth].name = walk->pending != NULL ? walk->pending : around;
+    walk->path[walk->depth].items = 0;
+    walk->path[walk->depth].table = walk->tables++;
+    walk->path[walk->depth].parens = 0;
+    walk->depth++;
     walk->pending = NULL;
 }
 
-/* From behind the first brace to its end. */
+static void walk_symbol(struct walk *walk, const struct token *token)
+{
+    unsigned *parens = &walk->path[walk->depth - 1].parens;
+    if (token_is(token, TOKEN_SYMBOL, "{")) {
+        walk_open(walk);
+    } else if (token_is(token, TOKEN_SYMBOL, "}")) {
+        walk->depth--;
+    } else if (token_is(token, TOKEN_SYMBOL, "(")) {
+        ++*parens;
+    } else if (token_is(token, TOKEN_SYMBOL, ")")) {
+        *parens -= *parens > 0;
+    } else if (token_is(token, TOKEN_SYMBOL, ",")) {
+        walk->pending = NULL;
+    }
+}
+
+/* After `{`, `,` or `;`: a key or an item begins here, unless a call's arguments do. */
+static void walk_begin(struct walk *walk, const struct token *token)
+{
+    if (walk->path[walk->depth - 1].parens > 0) {
+        return;
+    }
+    if (token->kind == TOKEN_NAME || token_is(token, TOKEN_SYMBOL, "[")) {
+        walk_key(walk, *token);
+    } else if (!token_is(token, TOKEN_SYMBOL, "}")) {
+        walk_item(walk, token);
+    }
+}
+
+/* From behind the first brace to its end, or until there is no room for more. */
 static void walk_table(struct walk *walk)
 {
     bool expects_key = true;
     walk_open(walk);
-    while (walk->depth > 0) {
+    while (walk->depth > 0 && walk->keys->count < WHERE_KEYS_MAX) {
         struct token token = scan_next(&walk->scan);
-        if (token.kind == TOKEN_END) {
-            return;
-        }
         bool is_open = token_is(&token, TOKEN_SYMBOL, "{");
-        bool is_close = token_is(&token, TOKEN_SYMBOL, "}");
-        if (is_open && walk->depth == WHERE_DEPTH_MAX) {
+        if (token.kind == TOKEN_END || (is_open && walk->depth == WHERE_DEPTH_MAX)) {
             return;
         }
-        if (expects_key && (token.kind == TOKEN_NAME || token_is(&token, TOKEN_SYMBOL, "["))) {
-            walk_key(walk, token);
-        } else if (expects_key && !is_close) {
-            walk_item(walk, &token);
+        if (expects_key) {
+            walk_begin(walk, &token);
         }
-        if (is_open) {
-            walk_open(walk);
-        } else if (is_close) {
-            walk->depth--;
-        }
-        if (token_is(&token, TOKEN_SYMBOL, ",")) {
-            walk->pending = NULL;
-        }
+        walk_symbol(walk, &token);
         expects_key =
             is_open || token_is(&token, TOKEN_SYMBOL, ",") || token_is(&token, TOKEN_SYMBOL, ";");
     }
@@ -258,12 +285,30 @@ static bool scan_find(struct scan *scan, const char *opener, const char *name)
     return false;
 }
 
-/* By name; of the same name the one further up. */
+/* By name; of the same name the one further out, then the one further up. */
 static int key_compare(const void *left, const void *right)
 {
     const struct where_key *a = left, *b = right;
     int by_name = strcmp(a->name, b->name);
-    return by_name != 0 ? by_name : (a->line > b->line) - (a->line < b->line);
+    if (by_name != 0) {
+        return by_name;
+    }
+    return a->table != b->table ? (a->table > b->table) - (a->table < b->table)
+                                : (a->line > b->line) - (a->line < b->line);
+}
+
+static void keys_sort(struct where_keys *keys)
+{
+    if (keys->count > 1) {
+        qsort(keys->items, keys->count, sizeof(*keys->items), key_compare);
+    }
+    for (size_t i = 1; i < keys->count; i++) {
+        const struct where_key *before = &keys->items[i - 1];
+        struct where_key *key = &keys->items[i];
+        if (before->table == key->table && strcmp(before->name, key->name) == 0) {
+            key->first_line = before->first_line != 0 ? before->first_line : before->line;
+        }
+    }
 }
 
 void where_scan(struct arena *arena, const char *text, size_t len, uint32_t line,
@@ -277,9 +322,7 @@ void where_scan(struct arena *arena, const char *text, size_t len, uint32_t line
     if (scan_find(&walk.scan, opener, name)) {
         walk_table(&walk);
     }
-    if (keys_out->count > 1) {
-        qsort(keys_out->items, keys_out->count, sizeof(*keys_out->items), key_compare);
-    }
+    keys_sort(keys_out);
 }
 
 /* The first item that is not before the name. */

@@ -17,9 +17,9 @@
       "write unibus \"1\"")                                                                        \
     X(CONFIG_NAME, "E-CONFIG-005", "a name that the config language does not have",                \
       "take the suggested name, or declare a value of your own with local")                        \
-    X(CONFIG_ENV, "E-CONFIG-006", "an environment variable is not set",                            \
+    X(CONFIG_ENV, "E-CONFIG-006", "a name that the environment or an env file does not set",       \
       "set it, or write env(\"NAME\", \"default\")")                                               \
-    X(CONFIG_TWICE, "E-CONFIG-007", "a block is given twice", "join the two")                      \
+    X(CONFIG_TWICE, "E-CONFIG-007", "a block or a setting is given twice", "join the two")         \
     X(CONFIG_SHAPE, "E-CONFIG-008", "a block or value has a form that a config cannot hold",       \
       "write name { key = value, … }")                                                             \
     X(CONFIG_UNKNOWN, "E-CONFIG-009", "a setting that the module does not have",                   \
@@ -43,8 +43,17 @@
       "give the node a folder of its own with mode 0700")                                          \
     X(CONFIG_IN_USE, "E-CONFIG-020", "another daemon uses the state folder",                       \
       "stop it, or set another node.state")                                                        \
-    X(CONFIG_WRITABLE, "E-CONFIG-021", "others can write the config file", "chmod o-w")            \
+    X(CONFIG_WRITABLE, "E-CONFIG-021", "others can write a file or folder of the config",          \
+      "chmod o-w")                                                                                 \
     X(CONFIG_EMPTY, "E-CONFIG-022", "the config names no module", "add a module")                  \
+    X(CONFIG_TEXT, "E-CONFIG-023", "a file of the config is not text",                             \
+      "save it as plain text in UTF-8")                                                            \
+    X(CONFIG_INCLUDE, "E-CONFIG-024", "a file or folder that the config names cannot be read",     \
+      "correct its path: a relative one starts at the file that names it")                         \
+    X(CONFIG_AGAIN, "E-CONFIG-025", "a file is included twice, in a circle or too deep",           \
+      "include each file once")                                                                    \
+    X(CONFIG_ENVFILE, "E-CONFIG-026", "a line of an env file that is no NAME=value",               \
+      "repair the line that is named")                                                             \
     X(MODULE_PATH, "E-MODULE-001", "a module's path is not absolute",                              \
       "write an absolute path, or leave it out")                                                   \
     X(MODULE_FILE, "E-MODULE-002", "a module's file is not there",                                 \

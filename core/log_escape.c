@@ -3,33 +3,7 @@
 #include <string.h>
 
 #include "log.h"
-
-/* Bytes of the UTF-8 character at text, 0 when it is not one; RFC 3629. */
-static size_t utf8_decode(const unsigned char *text, uint32_t *point_out)
-{
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = text[0] < 0x80   ? 1
-                 : text[0] < 0xC2 ? 0
-                 : text[0] < 0xE0 ? 2
-                 : text[0] < 0xF0 ? 3
-                 : text[0] < 0xF5 ? 4
-                                  : 0;
-    if (len < 2) {
-        *point_out = text[0];
-        return len;
-    }
-    uint32_t point = text[0] & (0x7Fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((text[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-        point = point << 6 | (text[i] & 0x3Fu);
-    }
-    *point_out = point;
-    bool is_valid =
-        point >= smallest[len] && point <= 0x10FFFF && (point < 0xD800 || point > 0xDFFF);
-    return is_valid ? len : 0;
-}
+#include "utf8.h"
 
 /* Control characters of both ranges, and marks that change the direction or split the line. */
 static bool is_dangerous(uint32_t point)

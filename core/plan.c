@@ -23,9 +23,6 @@ struct ub_where plan_where(const struct plan *plan, const struct config_block *b
 bool plan_read(struct plan *plan, const struct plan_source *source, struct report *report)
 {
     config_load(&plan->config, source->config_file, report);
-    if (!plan->config.is_run) {
-        return false;
-    }
     for (size_t i = 0; i < source->set_count; i++) {
         config_set(&plan->config, source->sets[i], report);
     }
@@ -37,7 +34,7 @@ bool plan_read(struct plan *plan, const struct plan_source *source, struct repor
         report_add(report, ERROR_CONFIG_STATE, plan_where(plan, &plan->config.node, "state"),
                    "node: state = \"%.100s\" is no usable path", state);
     }
-    return true;
+    return plan->config.is_run;
 }
 
 static void plan_load_modules(struct plan *plan, const struct loader *loader, struct node *node,
@@ -48,6 +45,7 @@ static void plan_load_modules(struct plan *plan, const struct loader *loader, st
     plan->order = arena_alloc(&plan->arena, plan->count + 1, sizeof(*plan->order));
     for (size_t i = 0; i < plan->count; i++) {
         struct instance *instance = &plan->instances[i];
+        plan->order[i] = i; /* until the resolver knows better */
         instance->block = &plan->config.modules[i];
         host_init(&instance->host, node, instance->block->name);
         instance->is_loaded =
@@ -61,7 +59,8 @@ static void plan_fill_settings(struct plan *plan, struct report *report)
                                          .state_dir = plan->state_dir};
     for (size_t i = 0; i < plan->count; i++) {
         struct instance *instance = &plan->instances[i];
-        if (instance->is_loaded) {
+        bool is_cut = !plan->config.is_run && !instance->block->is_whole;
+        if (instance->is_loaded && !is_cut) {
             const struct field_table table = fields_of(&instance->loaded.module);
             instance->is_settled =
                 settings_fill(&instance->settings, &table, instance->block, &context, report);
@@ -95,6 +94,9 @@ bool plan_build(struct plan *plan, const struct plan_source *source, struct node
 {
     plan_load_modules(plan, &source->loader, node, report);
     plan_fill_settings(plan, report);
+    if (!plan->config.is_run) {
+        return false; /* the rest would only complain about blocks that were not read */
+    }
     resolver_resolve(plan->instances, plan->count, plan->order, &plan->arena, report);
     plan_create(plan, report);
     plan_judge_posture(plan, report);

@@ -30,7 +30,7 @@ struct plan {
 void plan_init(struct plan *plan);
 
 /* Reads the file, --set and the blocks of the core. False when the config could not be run to its
- * end; other faults stand in the report only. */
+ * end; plan_build then judges the blocks that were read. Other faults stand in the report only. */
 bool plan_read(struct plan *plan, const struct plan_source *source, struct report *report);
 
 /* Load, fill, resolve, create, judge; all faults go to the report. True when it has none. Threads:

@@ -150,18 +150,18 @@ struct judge {
         }                                                                                          \
     } while (0)
 
-/* `module "nats" (line 11)`: the line of the setting, else of the module's block. */
-static void who(const struct instance *instance, const char *setting, char *out, size_t size)
+/* `module "nats" (line 11)`: the place of the setting, else of the module's block. */
+static void who(const struct judge *judge, const struct instance *instance, const char *setting,
+                char *out, size_t size)
 {
     const struct config_value *value =
         setting != NULL ? block_find(instance->block, setting) : NULL;
     struct ub_where where = value != NULL ? value->where : instance->block->where;
-    if (where.line > 0) {
-        snprintf(out, size, "%s (line %u)", instance->block->title, (unsigned)where.line);
-    } else {
-        snprintf(out, size, "%s (%s)", instance->block->title,
-                 where.file != NULL ? where.file : "default");
+    char place[256] = "default";
+    if (where.file != NULL) {
+        report_place(where, judge->where, place, sizeof(place));
     }
+    snprintf(out, size, "%s (%s)", instance->block->title, place);
 }
 
 /* One setting may weaken two facts (auth = "off" also opens the access list): it is named once, by
@@ -195,12 +195,12 @@ static void judge_ladder(struct judge *judge, const char *name, const char *cons
     }
     for (size_t i = 0; i < judge->posture->fact_count; i++) {
         const struct posture_fact *fact = &judge->posture->facts[i];
-        char module[160];
+        char module[400];
         if (strcmp(fact->name, name) != 0 || strength(ladder, fact->value) == 2 ||
             is_said_by_another(judge->posture, fact)) {
             continue;
         }
-        who(fact->instance, fact->setting, module, sizeof(module));
+        who(judge, fact->instance, fact->setting, module, sizeof(module));
         judge_fault(judge, id, "posture \"%s\" is required, but %s has %s = \"%s\"",
                     judge->required, module, name, fact->value);
     }
@@ -212,11 +212,11 @@ static void judge_enforce(struct judge *judge)
     judge_ladder(judge, "acl", acl_ladder, ERROR_POSTURE_ACL);
     for (size_t i = 0; i < judge->posture->listener_count; i++) {
         const struct posture_listener *listener = &judge->posture->listeners[i];
-        char module[160];
+        char module[400];
         if (listener->is_loopback || listener->has_tls) {
             continue;
         }
-        who(listener->instance, listener->setting, module, sizeof(module));
+        who(judge, listener->instance, listener->setting, module, sizeof(module));
         judge_fault(judge, ERROR_POSTURE_TLS,
                     "posture \"%s\" is required, but %s listens on %s without TLS", judge->required,
                     module, listener->address);
@@ -227,11 +227,11 @@ static void judge_dev(struct judge *judge)
 {
     for (size_t i = 0; i < judge->posture->listener_count; i++) {
         const struct posture_listener *listener = &judge->posture->listeners[i];
-        char module[160];
+        char module[400];
         if (listener->is_loopback) {
             continue;
         }
-        who(listener->instance, listener->setting, module, sizeof(module));
+        who(judge, listener->instance, listener->setting, module, sizeof(module));
         judge_fault(judge, ERROR_POSTURE_LOOPBACK,
                     "posture \"dev\" allows loopback listeners only, but %s listens on %s: require "
                     "\"enforce\" and meet it, or listen on 127.0.0.1",

@@ -10,6 +10,7 @@
 #include <unibus/error.h>
 
 #include "check.h"
+#include "utf8.h"
 
 void report_fini(struct report *report)
 {
@@ -18,18 +19,51 @@ void report_fini(struct report *report)
     *report = (struct report){.items = NULL};
 }
 
-static void report_push(struct report *report, struct report_item item, const char *file)
+/* A text that is cut, or comes from outside, may hold half a character: JSON takes none. */
+static const char *report_text(struct report *report, const char *text)
 {
-    if (report->count == REPORT_MAX) {
-        report->dropped++;
-        return;
+    char *copy = arena_copy(&report->arena, text, strlen(text));
+    for (const char *at = copy; (at = utf8_find_fault(at, strlen(at))) != NULL;) {
+        copy[at - copy] = '?';
+    }
+    return copy;
+}
+
+static struct report_item *report_known(const struct report *report, const char *file,
+                                        uint32_t line, const char *message)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        struct report_item *item = &report->items[i];
+        bool is_same_file =
+            file == NULL || item->file == NULL ? file == item->file : strcmp(file, item->file) == 0;
+        if (is_same_file && item->line == line && strcmp(item->message, message) == 0) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+/* The new item, or the one that says the same already; NULL when it is only counted. */
+static struct report_item *report_push(struct report *report, enum error_id id,
+                                       struct ub_where where, const char *message)
+{
+    struct report_item *item = report_known(report, where.file, where.line, message);
+    if (item != NULL || report->count == REPORT_MAX) {
+        report->dropped += item == NULL;
+        return item;
     }
     struct report_item *items = reallocarray(report->items, report->count + 1, sizeof(*items));
     CHECK(items != NULL);
     report->items = items;
-    item.file = file != NULL ? arena_copy(&report->arena, file, strlen(file)) : NULL;
-    item.order = report->count;
-    items[report->count++] = item;
+    item = &items[report->count];
+    *item =
+        (struct report_item){.id = id,
+                             .file = where.file != NULL ? report_text(report, where.file) : NULL,
+                             .line = where.line,
+                             .message = report_text(report, message),
+                             .order = report->count++};
+    snprintf(item->code, sizeof(item->code), "%s", error_entry(id)->code);
+    return item;
 }
 
 void report_add(struct report *report, enum error_id id, struct ub_where where, const char *format,
@@ -40,20 +74,31 @@ void report_add(struct report *report, enum error_id id, struct ub_where where, 
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    struct report_item item = {.id = id, .line = where.line};
-    snprintf(item.code, sizeof(item.code), "%s", error_entry(id)->code);
-    item.message = arena_copy(&report->arena, message, strlen(message));
-    report_push(report, item, where.file);
+    report_push(report, id, where, message);
 }
 
 void report_add_err(struct report *report, enum error_id id, struct ub_where where,
                     const char *module, const struct ub_err *err)
 {
-    report_add(report, id, err->where.file != NULL ? err->where : where, "module \"%s\": %s",
-               module, err->message[0] != '\0' ? err->message : ub_status_name(err->status));
-    if (err->code[0] != '\0' && report->dropped == 0) {
-        struct report_item *item = &report->items[report->count - 1];
+    char message[2048];
+    snprintf(message, sizeof(message), "module \"%s\": %s", module,
+             err->message[0] != '\0' ? err->message : ub_status_name(err->status));
+    struct report_item *item =
+        report_push(report, id, err->where.file != NULL ? err->where : where, message);
+    if (item != NULL && err->code[0] != '\0') {
         snprintf(item->code, sizeof(item->code), "%s", err->code);
+    }
+}
+
+void report_place(struct ub_where where, struct ub_where from, char *out, size_t out_size)
+{
+    bool is_same = where.file != NULL && from.file != NULL && strcmp(where.file, from.file) == 0;
+    if (where.line > 0 && is_same) {
+        snprintf(out, out_size, "line %u", (unsigned)where.line);
+    } else if (where.line > 0) {
+        snprintf(out, out_size, "%s:%u", where.file, (unsigned)where.line);
+    } else {
+        snprintf(out, out_size, "%s", where.file != NULL ? where.file : "the config");
     }
 }
 

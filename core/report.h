@@ -41,6 +41,9 @@ void report_add(struct report *report, enum error_id id, struct ub_where where, 
 void report_add_err(struct report *report, enum error_id id, struct ub_where where,
                     const char *module, const struct ub_err *err);
 
+/* "line 4" when `where` lies in the same file as `from`, else "conf.d/x.lua:4". */
+void report_place(struct ub_where where, struct ub_where from, char *out, size_t out_size);
+
 void report_sort(struct report *report);
 
 /* `FILE:LINE: message` for each, sorted, then `2 errors, nothing was started.` */

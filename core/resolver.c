@@ -120,11 +120,13 @@ static void need_ambiguous_fault(const struct need *need, const struct instance 
             ? arena_printf(need->resolver->arena, "add %s = \"%s\" to %s", need->require.setting,
                            first->block->name, need->instance->block->title)
             : arena_printf(need->resolver->arena, "remove the line of one of them");
+    char places[2][256];
+    report_place(first->block->where, need->where, places[0], sizeof(places[0]));
+    report_place(second->block->where, need->where, places[1], sizeof(places[1]));
     need_fault(need, ERROR_MODULE_AMBIGUOUS,
-               "%s needs one %s, but \"%s\" (line %u) and \"%s\" (line %u) provide it: %s",
-               need->instance->block->title, need->require.iface, first->block->name,
-               (unsigned)first->block->where.line, second->block->name,
-               (unsigned)second->block->where.line, remedy);
+               "%s needs one %s, but \"%s\" (%s) and \"%s\" (%s) provide it: %s",
+               need->instance->block->title, need->require.iface, first->block->name, places[0],
+               second->block->name, places[1], remedy);
 }
 
 static bool need_may_bind(const struct need *need, const struct instance *provider)
@@ -199,6 +201,16 @@ struct order {
     size_t out_count;
 };
 
+static const char *iface_between(const struct instance *from, size_t provider)
+{
+    for (size_t i = 0; i < from->binding_count; i++) {
+        if (from->bindings[i].provider == provider) {
+            return require_at(&from->loaded.module, from->bindings[i].require).iface;
+        }
+    }
+    return "?";
+}
+
 static void order_cycle_fault(const struct order *order, size_t again)
 {
     const struct resolver *resolver = order->resolver;
@@ -208,12 +220,15 @@ static void order_cycle_fault(const struct order *order, size_t again)
     }
     const char *circle = "";
     for (size_t i = start; i < order->depth; i++) {
-        circle = arena_printf(resolver->arena, "%s%s -> ", circle,
-                              resolver->instances[order->path[i]].block->name);
+        const struct instance *from = &resolver->instances[order->path[i]];
+        size_t next = i + 1 < order->depth ? order->path[i + 1] : again;
+        circle = arena_printf(resolver->arena, "%s%s -(%s)-> ", circle, from->block->name,
+                              iface_between(from, next));
     }
     order->resolver->is_sound = false;
     report_add(resolver->report, ERROR_MODULE_CYCLE, resolver->instances[again].block->where,
-               "%s needs itself: %s%s", resolver->instances[again].block->title, circle,
+               "%s needs itself: %s%s: name another provider for one of these interfaces",
+               resolver->instances[again].block->title, circle,
                resolver->instances[again].block->name);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The config loader on any text: Lua, lines of keys, --set, and a settings table of every kind. */
+ * The config loader on any texts: Lua, lines of keys, include and envfile, --set, and a settings
+ * table of every kind. A line "--@NAME" begins the next file, which lies beside the main one. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,14 +76,53 @@ static void set_from_tail(struct config *config, const uint8_t *data, size_t siz
     config_set(config, assignment, report);
 }
 
+#define FILES_MAX 8
+
+struct files {
+    struct virtual_file items[FILES_MAX];
+    char paths[FILES_MAX][128];
+    size_t count;
+};
+
+/* Where the next "\n--@" begins, or the end. */
+static const char *next_mark(const char *at, const char *end)
+{
+    const char *mark = memmem(at, (size_t)(end - at), "\n--@", 4);
+    return mark != NULL ? mark : end;
+}
+
+/* All files but the first. */
+static void split(struct files *files, const char *at, const char *end)
+{
+    while (at < end && files->count < FILES_MAX) {
+        const char *name = at + 4; /* behind the mark */
+        const char *name_end = memchr(name, '\n', (size_t)(end - name));
+        name_end = name_end != NULL ? name_end : end;
+        const char *text = name_end < end ? name_end + 1 : end;
+        at = next_mark(name_end, end);
+        char *path = files->paths[files->count];
+        snprintf(path, sizeof(files->paths[0]), "/etc/unibus/%.*s",
+                 (int)(name_end - name < 64 ? name_end - name : 64), name);
+        size_t len = at > text ? (size_t)(at - text) : 0;
+        files->items[files->count++] = (struct virtual_file){path, text, len};
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static struct files files;
+    const char *text = (const char *)data;
+    const char *main_end = size > 0 ? next_mark(text, text + size) : text;
     static const struct fill_context context = {.config_dir = "/etc/unibus", .state_dir = "/state"};
     struct config config;
     struct core_settings core = {.node = {NULL, NULL}};
     struct report report = {.items = NULL};
     config_init(&config);
-    config_load_text(&config, "fuzz.lua", "/etc/unibus", (const char *)data, size, &report);
+    files.count = 0;
+    split(&files, main_end, text + size);
+    config.virtual_files = files.items;
+    config.virtual_count = files.count;
+    config_load_text(&config, "fuzz.lua", "/etc/unibus", text, (size_t)(main_end - text), &report);
     set_from_tail(&config, data, size, &report);
     core_settings_fill(&core, &config, &report);
     for (size_t i = 0; i < config.module_count; i++) {

@@ -124,7 +124,7 @@ static void broken_lua_is_named_with_its_line(void **state)
     FAILS(LUA("module \"good\" {\n  workers = ,\n}\n"), ONE("3: unexpected symbol near ','"));
     FAILS(LUA("local x = nil\nmodule \"good\" { text = x.y }\n"),
           ONE("3: attempt to index a nil value (local 'x')"));
-    FAILS("\033Lua", "unibus.lua: attempt to load a binary chunk (mode is 't')\n"
+    FAILS("\033Lua", "unibus.lua: is compiled Lua (byte code): a config is read as text only\n"
                      "1 error, nothing was started.\n");
 }
 

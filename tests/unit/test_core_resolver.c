@@ -194,7 +194,8 @@ static void cycle_is_printed(void **state)
 {
     (void)state;
     FAILS(LUA("module \"ring-a\" {}\nmodule \"ring-b\" {}"),
-          ONE("2: module \"ring-a\" needs itself: ring-a -> ring-b -> ring-a"));
+          ONE("2: module \"ring-a\" needs itself: ring-a -(t.b)-> ring-b -(t.a)-> ring-a: name "
+              "another provider for one of these interfaces"));
 }
 
 /* A module that could not be loaded may be the one that provides: no second fault. */
