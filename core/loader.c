@@ -16,6 +16,7 @@
 
 #include <sodium.h>
 
+#include "loader_elf.h"
 #include "suggest.h"
 
 #define LOADER_SYMBOL "unibus_module"
@@ -83,6 +84,17 @@ static void suggest_files(const char *dir_name, struct suggest *suggest, char *b
     }
 }
 
+/* With a path of its own, the only help is that there is a module of this name elsewhere. */
+static void load_missing_path(const struct load *load, const char *path)
+{
+    const char *usual =
+        arena_printf(&load->config->arena, "%s/%s.so", load->loader->module_dir, load->block->name);
+    bool is_there = access(usual, F_OK) == 0;
+    load_fault(load, ERROR_MODULE_FILE, "path", "%s: there is no file %s%s%s%s", load->block->title,
+               path, is_there ? " (leave path out to take " : "", is_there ? usual : "",
+               is_there ? ")" : "");
+}
+
 static void load_missing(const struct load *load, const char *path)
 {
     struct suggest suggest = {.written = load->block->name};
@@ -108,13 +120,19 @@ static bool load_find(struct load *load)
             load->block->title, path, load->block->name, load->loader->module_dir);
         return false;
     }
-    if (path == NULL) {
+    bool is_named = path != NULL;
+    if (!is_named) {
         path = arena_printf(&load->config->arena, "%s/%s.so", load->loader->module_dir,
                             load->block->name);
     }
     char *real = realpath(path, NULL);
+    if (real == NULL && errno != ENOENT) {
+        load_fault(load, ERROR_MODULE_FILE, "path", "%s: cannot reach %s: %s", load->block->title,
+                   path, strerror(errno));
+        return false;
+    }
     if (real == NULL) {
-        load_missing(load, path);
+        (is_named ? load_missing_path : load_missing)(load, path);
         return false;
     }
     load->file = arena_copy(&load->config->arena, real, strlen(real));
@@ -149,13 +167,13 @@ static bool load_file_is_guarded(const struct load *load)
                    load->block->title, load->file);
         return false;
     }
-    if (is_writable_by_others(&st)) {
+    bool is_open = is_writable_by_others(&st);
+    if (is_open) {
         load_fault(load, ERROR_MODULE_WRITABLE, "path",
                    "%s: %s can be written by others (mode %04o): run chmod go-w %s",
                    load->block->title, load->file, (unsigned)st.st_mode & 07777u, load->file);
-        return false;
     }
-    return load_owner_fits(load, load->file, &st);
+    return load_owner_fits(load, load->file, &st) && !is_open;
 }
 
 /* Who can write a folder can put another file in its place; above it, a sticky bit protects. */
@@ -251,23 +269,68 @@ static size_t symbol_size_of(const void *symbol)
     return (size_t)((const struct elf64_symbol *)extra)->size;
 }
 
+/* What the system's words mean for the author of a module. */
+static const char *dlerror_advice(const char *said)
+{
+    if (strstr(said, "undefined symbol") != NULL) {
+        return "; link the library that has it into the module: nothing of membershipd itself can "
+               "be called, only what create and bind hand over";
+    }
+    if (strstr(said, "cannot open shared object file") != NULL) {
+        return "; install that library, or link it into the module";
+    }
+    return strstr(said, "version `") != NULL ? "; rebuild the module on this system" : "";
+}
+
+static bool load_is_library(const struct load *load)
+{
+    char words[256];
+    const char *why = elf_fault(load->file, words, sizeof(words));
+    if (why != NULL) {
+        load_fault(load, ERROR_MODULE_LOAD, "path", "%s: %s %s", load->block->title, load->file,
+                   why);
+    }
+    return why == NULL;
+}
+
 static bool load_open(const struct load *load, struct loaded *loaded_out)
 {
     void *handle = dlopen(load->file, RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL) {
-        load_fault(load, ERROR_MODULE_LOAD, "path", "%s: cannot be loaded: %s", load->block->title,
-                   dlerror());
+        const char *said = dlerror();
+        load_fault(load, ERROR_MODULE_LOAD, "path", "%s: cannot be loaded: %s%s",
+                   load->block->title, said, dlerror_advice(said));
         return false;
     }
     const struct ub_module *module = dlsym(handle, LOADER_SYMBOL);
     if (module == NULL) {
         load_fault(load, ERROR_MODULE_SYMBOL, "path",
-                   "%s: %s has no symbol \"" LOADER_SYMBOL "\", so it is not a unibus module",
+                   "%s: %s has no symbol \"" LOADER_SYMBOL
+                   "\", so it is not a unibus module: declare one with UB_MODULE = { … } "
+                   "(include/unibus/module.h)",
                    load->block->title, load->file);
         return false;
     }
     return loader_adopt(module, symbol_size_of(module), load->file, load->block, loaded_out,
                         load->report);
+}
+
+/* No file is looked at, so what the config says of one would silently mean nothing. */
+static bool load_linked(const struct load *load, const struct ub_module *linked,
+                        struct loaded *loaded_out)
+{
+    static const char *const of_files[] = {"path", "sha256"};
+    bool is_sound = true;
+    for (size_t i = 0; i < 2; i++) {
+        if (block_find(load->block, of_files[i]) != NULL) {
+            load_fault(load, ERROR_MODULE_PATH, of_files[i],
+                       "%s: %s has no meaning: this module is linked into this membershipd, leave "
+                       "it out",
+                       load->block->title, of_files[i]);
+            is_sound = false;
+        }
+    }
+    return loader_adopt(linked, 0, NULL, load->block, loaded_out, load->report) && is_sound;
 }
 
 static const struct ub_module *loader_static(const struct loader *loader, const char *name)
@@ -284,10 +347,16 @@ bool loader_load(const struct loader *loader, struct config *config,
                  const struct config_block *block, struct loaded *loaded_out, struct report *report)
 {
     const struct ub_module *linked = loader_static(loader, block->name);
-    if (linked != NULL) {
-        return loader_adopt(linked, 0, NULL, block, loaded_out, report);
-    }
     struct load load = {loader, config, block, report, NULL};
-    return load_find(&load) && load_file_is_guarded(&load) && load_folders_are_guarded(&load) &&
-           load_pin_fits(&load) && load_open(&load, loaded_out);
+    if (linked != NULL) {
+        return load_linked(&load, linked, loaded_out);
+    }
+    if (!load_find(&load)) {
+        return false;
+    }
+    bool is_file = load_file_is_guarded(&load);
+    bool is_safe = load_folders_are_guarded(&load);
+    bool is_pinned = load_pin_fits(&load);
+    return is_file && is_safe && is_pinned && load_is_library(&load) &&
+           load_open(&load, loaded_out);
 }

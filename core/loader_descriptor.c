@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The checks of a descriptor: nothing in it is believed before its size and version are. */
+#include <ctype.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "loader.h"
 
-/* The sizes of ABI 1.0 (a record's: 1.1). They never shrink, whatever is appended. */
-#define MODULE_SIZE_MIN  sizeof(struct ub_module)
-#define OPS_SIZE_MIN     sizeof(struct ub_module_ops)
-#define FIELD_SIZE_MIN   offsetof(struct ub_field, record)
-#define PROVIDE_SIZE_MIN sizeof(struct ub_provide)
-#define REQUIRE_SIZE_MIN sizeof(struct ub_require)
-#define RECORD_SIZE_MIN  sizeof(struct ub_record)
+/* The sizes of ABI 1.0 (a record's: 1.1), by the last members of then. They never change, whatever
+ * is appended. */
+#define SIZE_UP_TO(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
+#define MODULE_SIZE_MIN          SIZE_UP_TO(struct ub_module, require_stride)
+#define OPS_SIZE_MIN             SIZE_UP_TO(struct ub_module_ops, health)
+#define FIELD_SIZE_MIN           SIZE_UP_TO(struct ub_field, doc)
+#define PROVIDE_SIZE_MIN         SIZE_UP_TO(struct ub_provide, ops)
+#define REQUIRE_SIZE_MIN         SIZE_UP_TO(struct ub_require, setting)
+#define RECORD_SIZE_MIN          SIZE_UP_TO(struct ub_record, record_size)
 
 #define TABLE_MAX 4096
 
@@ -126,30 +130,73 @@ static bool table_fits(const struct adopt *adopt, const char *what, const void *
     return false;
 }
 
-static size_t kind_size(enum ub_kind kind)
+struct kind_shape {
+    size_t size, align;
+};
+
+#define SHAPE(type)                                                                                \
+    {                                                                                              \
+        sizeof(type), _Alignof(type)                                                               \
+    }
+
+/* Size 0 = there is no such kind. */
+static struct kind_shape kind_shape(enum ub_kind kind)
 {
-    static const size_t sizes[] = {
-        [UB_KIND_BOOL] = sizeof(bool),
-        [UB_KIND_INT] = sizeof(int64_t),
-        [UB_KIND_SIZE] = sizeof(int64_t),
-        [UB_KIND_DURATION] = sizeof(int64_t),
-        [UB_KIND_STRING] = sizeof(char *),
-        [UB_KIND_CHOICE] = sizeof(int),
-        [UB_KIND_PATH] = sizeof(char *),
-        [UB_KIND_STATE_PATH] = sizeof(char *),
-        [UB_KIND_SECRET] = sizeof(void *),
-        [UB_KIND_LISTEN] = sizeof(struct ub_listens),
-        [UB_KIND_STRINGS] = sizeof(struct ub_strings),
-        [UB_KIND_SERVICE] = sizeof(char *),
-        [UB_KIND_RECORDS] = sizeof(struct ub_records),
+    static const struct kind_shape shapes[] = {
+        [UB_KIND_BOOL] = SHAPE(bool),
+        [UB_KIND_INT] = SHAPE(int64_t),
+        [UB_KIND_SIZE] = SHAPE(int64_t),
+        [UB_KIND_DURATION] = SHAPE(int64_t),
+        [UB_KIND_STRING] = SHAPE(char *),
+        [UB_KIND_CHOICE] = SHAPE(int),
+        [UB_KIND_PATH] = SHAPE(char *),
+        [UB_KIND_STATE_PATH] = SHAPE(char *),
+        [UB_KIND_SECRET] = SHAPE(void *),
+        [UB_KIND_LISTEN] = SHAPE(struct ub_listens),
+        [UB_KIND_STRINGS] = SHAPE(struct ub_strings),
+        [UB_KIND_SERVICE] = SHAPE(char *),
+        [UB_KIND_RECORDS] = SHAPE(struct ub_records),
     };
-    return (unsigned)kind < sizeof(sizes) / sizeof(sizes[0]) ? sizes[kind] : 0;
+    bool is_known = (unsigned)kind < sizeof(shapes) / sizeof(shapes[0]);
+    return is_known ? shapes[kind] : (struct kind_shape){0, 1};
 }
 
-static const char *field_fault(size_t settings_size, const struct ub_field *field);
+/* What a config can write: name or table.name. */
+static bool is_setting_name(const char *name)
+{
+    bool is_first = true;
+    for (; *name != '\0'; name++) {
+        bool is_dot = *name == '.';
+        if (is_dot ? is_first : !isalnum((unsigned char)*name) && *name != '_') {
+            return false;
+        }
+        is_first = is_dot;
+    }
+    return !is_first;
+}
+
+static const char *field_form_fault(const struct ub_field *field)
+{
+    if (field->name == NULL || field->name[0] == '\0') {
+        return "has no name";
+    }
+    if (!is_setting_name(field->name)) {
+        return "has a name that no config can write: letters, digits and \"_\", parts joined by "
+               "\".\"";
+    }
+    if (field->kind == UB_KIND_CHOICE && (field->choices == NULL || field->choices[0] == '\0')) {
+        return "has no choices";
+    }
+    if (field->kind == UB_KIND_SERVICE && (field->choices == NULL || field->choices[0] == '\0')) {
+        return "names no interface";
+    }
+    return field->max != 0 && field->max < field->min ? "has a maximum below its minimum" : NULL;
+}
+
+static const char *table_fault(const struct field_table *table, char *words, size_t size);
 
 /* The one level of records: their fields cannot be records again, so this ends. */
-static const char *records_fault(const struct ub_field *list)
+static const char *records_fault(const struct ub_field *list, char *words, size_t size)
 {
     if (list->record == NULL || list->record->size < RECORD_SIZE_MIN) {
         return "has no table of its records";
@@ -160,71 +207,167 @@ static const char *records_fault(const struct ub_field *list)
         return "has a table of its records that cannot be read";
     }
     for (uint32_t i = 0; i < table.count; i++) {
-        struct ub_field field = field_at(&table, i);
-        if (field.kind == UB_KIND_RECORDS || field_fault(table.settings_size, &field) != NULL) {
-            return "has a faulty field in its records";
+        if (field_at(&table, i).kind == UB_KIND_RECORDS) {
+            return "has records in its records: one level is all there is";
+        }
+    }
+    char inner[256];
+    const char *why = table_fault(&table, inner, sizeof(inner));
+    if (why != NULL) {
+        snprintf(words, size, "has a fault in its records: %s", why);
+    }
+    return why != NULL ? words : NULL;
+}
+
+static const char *field_fault(size_t settings_size, const struct ub_field *field, char *words,
+                               size_t size)
+{
+    struct kind_shape shape = kind_shape(field->kind);
+    if (shape.size == 0) {
+        return "has a kind that this membershipd does not know";
+    }
+    if (settings_size < shape.size || field->offset > settings_size - shape.size) {
+        return "lies outside of its settings";
+    }
+    if (field->offset % shape.align != 0) {
+        return "lies where its C type cannot lie: use the UB_FIELD macros";
+    }
+    const char *why = field_form_fault(field);
+    return why == NULL && field->kind == UB_KIND_RECORDS ? records_fault(field, words, size) : why;
+}
+
+/* What two settings may not have in common. */
+static const char *fields_fault(const struct ub_field *one, const struct ub_field *other)
+{
+    size_t one_size = kind_shape(one->kind).size, other_size = kind_shape(other->kind).size;
+    if (strcmp(one->name, other->name) == 0) {
+        return "has the name of an earlier one";
+    }
+    bool is_apart =
+        one->offset + one_size <= other->offset || other->offset + other_size <= one->offset;
+    return is_apart ? NULL : "lies over an earlier one in the settings struct";
+}
+
+static const char *field_fault_among(const struct field_table *table, uint32_t number, char *words,
+                                     size_t size)
+{
+    struct ub_field field = field_at(table, number);
+    const char *why = field_fault(table->settings_size, &field, words, size);
+    for (uint32_t i = 0; i < number && why == NULL; i++) {
+        struct ub_field earlier = field_at(table, i);
+        why = fields_fault(&earlier, &field);
+    }
+    return why;
+}
+
+/* `setting 2 "name" has no choices`, or NULL. */
+static const char *table_fault(const struct field_table *table, char *words, size_t size)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        char inner[320];
+        struct ub_field field = field_at(table, i);
+        const char *why = field_fault_among(table, i, inner, sizeof(inner));
+        if (why != NULL) {
+            snprintf(words, size, "setting %u \"%.64s\" %s", (unsigned)i + 1,
+                     field.name != NULL ? field.name : "", why);
+            return words;
         }
     }
     return NULL;
 }
 
-static const char *field_fault(size_t settings_size, const struct ub_field *field)
+static bool is_reserved(const char *name)
 {
-    size_t size = kind_size(field->kind);
-    if (field->name == NULL || field->name[0] == '\0') {
-        return "has no name";
-    }
-    if (size == 0) {
-        return "has a kind that this membershipd does not know";
-    }
-    if (settings_size < size || field->offset > settings_size - size) {
-        return "lies outside of its settings";
-    }
-    if (field->kind == UB_KIND_CHOICE && (field->choices == NULL || field->choices[0] == '\0')) {
-        return "has no choices";
-    }
-    return field->kind == UB_KIND_RECORDS ? records_fault(field) : NULL;
-}
-
-static bool is_reserved(const struct ub_field *field)
-{
-    return strcmp(field->name, "path") == 0 || strcmp(field->name, "sha256") == 0;
+    return strcmp(name, "path") == 0 || strcmp(name, "sha256") == 0;
 }
 
 static bool fields_fit(const struct adopt *adopt, const struct ub_module *module)
 {
+    char words[512];
+    const struct field_table table = fields_of(module);
+    const char *why = table_fault(&table, words, sizeof(words));
+    for (uint32_t i = 0; i < table.count && why == NULL; i++) {
+        if (is_reserved(field_at(&table, i).name)) {
+            snprintf(words, sizeof(words),
+                     "setting %u \"%s\" has a name that every module block reserves for the loader",
+                     (unsigned)i + 1, field_at(&table, i).name);
+            why = words;
+        }
+    }
+    if (why != NULL) {
+        adopt_fault(adopt, ERROR_MODULE_TABLE, "%s: its %s", adopt->block->title, why);
+    }
+    return why == NULL;
+}
+
+static bool has_service_field(const struct ub_module *module, const char *name)
+{
     const struct field_table table = fields_of(module);
     for (uint32_t i = 0; i < table.count; i++) {
         struct ub_field field = field_at(&table, i);
-        const char *why = field_fault(module->settings_size, &field);
-        if (why == NULL && is_reserved(&field)) {
-            why = "has a name that every module block reserves for the loader";
+        if (field.kind == UB_KIND_SERVICE && strcmp(field.name, name) == 0) {
+            return true;
         }
-        if (why != NULL) {
-            adopt_fault(adopt, ERROR_MODULE_TABLE, "%s: its setting %u \"%.64s\" %s",
-                        adopt->block->title, (unsigned)i + 1, field.name != NULL ? field.name : "",
-                        why);
+    }
+    return false;
+}
+
+static bool provides_fit(const struct adopt *adopt, const struct ub_module *module)
+{
+    for (uint32_t i = 0; i < module->provide_count; i++) {
+        struct ub_provide provide = provide_at(module, i);
+        if (provide.iface == NULL || provide.iface[0] == '\0' || provide.ops == NULL) {
+            adopt_fault(adopt, ERROR_MODULE_TABLE,
+                        "%s: interface %u that it provides has no name or no ops table",
+                        adopt->block->title, (unsigned)i + 1);
+            return false;
+        }
+        for (uint32_t j = 0; j < i; j++) {
+            if (strcmp(provide_at(module, j).iface, provide.iface) == 0) {
+                adopt_fault(adopt, ERROR_MODULE_TABLE, "%s provides %.64s twice",
+                            adopt->block->title, provide.iface);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool requires_fit(const struct adopt *adopt, const struct ub_module *module)
+{
+    for (uint32_t i = 0; i < module->require_count; i++) {
+        struct ub_require require = require_at(module, i);
+        if (require.iface == NULL || require.iface[0] == '\0') {
+            adopt_fault(adopt, ERROR_MODULE_TABLE, "%s: interface %u that it requires has no name",
+                        adopt->block->title, (unsigned)i + 1);
+            return false;
+        }
+        if (require.setting != NULL && !has_service_field(module, require.setting)) {
+            adopt_fault(adopt, ERROR_MODULE_TABLE,
+                        "%s: its setting \"%.64s\" is to pick who provides %.64s, but it declares "
+                        "no UB_FIELD_SERVICE of that name",
+                        adopt->block->title, require.setting, require.iface);
             return false;
         }
     }
     return true;
 }
 
-static bool ifaces_fit(const struct adopt *adopt, const struct ub_module *module)
+/* The three of a reload are there together or not at all. */
+static const char *ops_missing(const struct ub_module_ops *ops)
 {
-    bool is_sound = true;
-    for (uint32_t i = 0; i < module->provide_count; i++) {
-        struct ub_provide provide = provide_at(module, i);
-        is_sound &= provide.iface != NULL && provide.ops != NULL;
+    bool has_prepare = ops->prepare != NULL;
+    if (ops->create == NULL) {
+        return "create";
     }
-    for (uint32_t i = 0; i < module->require_count; i++) {
-        is_sound &= require_at(module, i).iface != NULL;
+    if (ops->destroy == NULL) {
+        return "destroy";
     }
-    if (!is_sound) {
-        adopt_fault(adopt, ERROR_MODULE_TABLE, "%s: an interface of it has no name or no ops table",
-                    adopt->block->title);
+    if (has_prepare && (ops->commit == NULL || ops->abort == NULL)) {
+        return "commit or no abort, though it has prepare";
     }
-    return is_sound;
+    bool has_rest = ops->commit != NULL || ops->abort != NULL;
+    return !has_prepare && has_rest ? "prepare, though it has commit or abort" : NULL;
 }
 
 static bool ops_fit(const struct adopt *adopt, struct loaded *loaded)
@@ -239,12 +382,12 @@ static bool ops_fit(const struct adopt *adopt, struct loaded *loaded)
         return false;
     }
     copy_sized(&loaded->ops, sizeof(loaded->ops), raw, raw->size);
-    if (loaded->ops.create == NULL || loaded->ops.destroy == NULL) {
-        adopt_fault(adopt, ERROR_MODULE_TABLE, "%s: its ops table has no create or no destroy",
-                    adopt->block->title);
-        return false;
+    const char *missing = ops_missing(&loaded->ops);
+    if (missing != NULL) {
+        adopt_fault(adopt, ERROR_MODULE_TABLE, "%s: its ops table has no %s", adopt->block->title,
+                    missing);
     }
-    return true;
+    return missing == NULL;
 }
 
 bool loader_adopt(const struct ub_module *raw, size_t symbol_size, const char *file,
@@ -258,6 +401,8 @@ bool loader_adopt(const struct ub_module *raw, size_t symbol_size, const char *f
         return false;
     }
     copy_sized(module, sizeof(*module), raw, raw->size);
+    module->version = module->version != NULL ? module->version : "";
+    module->summary = module->summary != NULL ? module->summary : "";
     return name_fits(&adopt, module) && ops_fit(&adopt, loaded_out) &&
            table_fits(&adopt, "settings", module->fields, module->field_count, module->field_stride,
                       FIELD_SIZE_MIN) &&
@@ -265,5 +410,6 @@ bool loader_adopt(const struct ub_module *raw, size_t symbol_size, const char *f
                       module->provide_stride, PROVIDE_SIZE_MIN) &&
            table_fits(&adopt, "required interfaces", module->requires_, module->require_count,
                       module->require_stride, REQUIRE_SIZE_MIN) &&
-           fields_fit(&adopt, module) && ifaces_fit(&adopt, module);
+           fields_fit(&adopt, module) && provides_fit(&adopt, module) &&
+           requires_fit(&adopt, module);
 }

@@ -20,14 +20,17 @@ const ZOO = {
   'zoo-minor': ' needs ABI 1.7, but this membershipd has ABI 1.1: update membershipd, or take an '
     + 'older version of the module',
   'zoo-symbol': `: ${fileOf('zoo-symbol')} has no symbol "unibus_module", so it is not a unibus `
-    + 'module',
+    + 'module: declare one with UB_MODULE = { … } (include/unibus/module.h)',
   'zoo-short': /: its descriptor has 8 bytes, but ABI 1\.0 has at least \d+: rebuild the module$/,
   'zoo-long': /: its descriptor claims 4096 bytes, but the file has \d+: rebuild the module$/,
   'zoo-name': `: ${fileOf('zoo-name')} calls itself "somebody-else", but the config names it `
     + '"zoo-name"',
   'zoo-ops': /: its ops table has 16 bytes, but ABI 1\.0 has at least \d+: rebuild the module$/,
-  'zoo-destroy': ': its ops table has no create or no destroy',
-  'zoo-field': ': its setting 1 "number" lies outside of its settings',
+  'zoo-destroy': ': its ops table has no destroy',
+  'zoo-field': ': its setting 2 "number" lies outside of its settings',
+  'zoo-undefined': `: cannot be loaded: ${fileOf('zoo-undefined')}: undefined symbol: `
+    + 'zoo_nobody_has_this; link the library that has it into the module: nothing of membershipd '
+    + 'itself can be called, only what create and bind hand over',
 };
 
 function sentence(name, words) {
@@ -73,7 +76,8 @@ describe('a module is refused for', () => {
       (file, place) => `: ${place.other} is not a regular file`],
     'being no library': [
       (file) => writeFile(file, 'not an ELF file'),
-      (file) => `: cannot be loaded: ${file}: file too short`],
+      (file) => `: ${file} is no shared library (not an ELF file): build the module with cc `
+        + '-shared'],
     'being reached by a link to a file that all can write': [
       async (file, place) => {
         place.other = join(file, '..', 'link.so');

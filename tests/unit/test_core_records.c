@@ -238,11 +238,12 @@ static void faulty_tables_of_records_are_refused(void **state)
     static const struct {
         const struct ub_record *record;
         const char *why;
-    } cases[] = {{NULL, "has no table of its records"},
-                 {&small, "has no table of its records"},
-                 {&empty, "has a table of its records that cannot be read"},
-                 {&twice, "has a faulty field in its records"},
-                 {&narrow, "has a faulty field in its records"}};
+    } cases[] = {
+        {NULL, "has no table of its records"},
+        {&small, "has no table of its records"},
+        {&empty, "has a table of its records that cannot be read"},
+        {&twice, "has records in its records: one level is all there is"},
+        {&narrow, "has a fault in its records: setting 1 \"age\" lies outside of its settings"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct ub_field fields[] = {UB_FIELD_RECORDS(struct town, people, person_record, 0, "")};
         char expected[256];

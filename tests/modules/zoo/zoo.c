@@ -18,22 +18,56 @@
 #ifndef ZOO_OFFSET
 #define ZOO_OFFSET 0
 #endif
+#ifndef ZOO_CREATE
+#define ZOO_CREATE zoo_create
+#endif
 #ifndef ZOO_DESTROY
 #define ZOO_DESTROY zoo_destroy
 #endif
+#ifndef ZOO_FIELD_NAME
+#define ZOO_FIELD_NAME "number"
+#endif
+#ifndef ZOO_KIND
+#define ZOO_KIND UB_KIND_INT
+#endif
+#ifndef ZOO_DEFAULT
+#define ZOO_DEFAULT "1"
+#endif
+#ifndef ZOO_MAX
+#define ZOO_MAX 0
+#endif
+#ifndef ZOO_STRIDE
+#define ZOO_STRIDE sizeof(struct ub_field)
+#endif
 
-static enum ub_status zoo_create(const struct ub_host *host, const void *settings, void **self_out,
-                                 struct ub_err *err)
+#ifdef ZOO_UNDEFINED
+extern int zoo_nobody_has_this(void);
+#endif
+#ifdef ZOO_LIBRARY
+extern int zoo_library(void);
+#endif
+
+/* Not static, because some of the zoo leave them out of their table. */
+UB_EXPORT enum ub_status zoo_create(const struct ub_host *host, const void *settings,
+                                    void **self_out, struct ub_err *err);
+UB_EXPORT void zoo_destroy(void *self);
+
+enum ub_status zoo_create(const struct ub_host *host, const void *settings, void **self_out,
+                          struct ub_err *err)
 {
     (void)host;
     (void)settings;
     (void)err;
     static int self;
+#ifdef ZOO_UNDEFINED
+    self = zoo_nobody_has_this();
+#endif
+#ifdef ZOO_LIBRARY
+    self = zoo_library();
+#endif
     *self_out = &self;
     return UB_OK;
 }
-
-UB_EXPORT void zoo_destroy(void *self);
 
 void zoo_destroy(void *self)
 {
@@ -41,10 +75,22 @@ void zoo_destroy(void *self)
 }
 
 static const struct ub_module_ops zoo_ops = {
-    .size = ZOO_OPS_SIZE, .create = zoo_create, .destroy = ZOO_DESTROY};
+    .size = ZOO_OPS_SIZE, .create = ZOO_CREATE, .destroy = ZOO_DESTROY};
 
-static const struct ub_field zoo_fields[] = {{sizeof(struct ub_field), "number", UB_KIND_INT, 0,
-                                              ZOO_OFFSET, "1", 0, 0, NULL, "a number", NULL}};
+static const struct ub_field zoo_fields[] = {
+    {sizeof(struct ub_field), "first", UB_KIND_INT, 0, 8, "1", 0, 0, NULL, "a number", NULL},
+    {sizeof(struct ub_field), ZOO_FIELD_NAME, ZOO_KIND, 0, ZOO_OFFSET, ZOO_DEFAULT, 1, ZOO_MAX,
+     NULL, "what is broken", NULL}};
+
+#ifdef ZOO_PROVIDES
+static const struct ub_provide zoo_provides[] = {
+    {sizeof(struct ub_provide), "t.kv", 1, 0, &zoo_ops},
+    {sizeof(struct ub_provide), ZOO_PROVIDES, 1, 0, &zoo_ops}};
+#endif
+#ifdef ZOO_SETTING
+static const struct ub_require zoo_requires[] = {
+    {sizeof(struct ub_require), "t.kv", 1, 0, 0, ZOO_SETTING}};
+#endif
 
 #ifdef ZOO_NO_SYMBOL
 UB_EXPORT const struct ub_module another_symbol;
@@ -52,12 +98,22 @@ UB_EXPORT const struct ub_module another_symbol
 #else
 UB_MODULE
 #endif
-    = {.size = ZOO_SIZE,
-       .abi_major = ZOO_MAJOR,
-       .abi_minor = ZOO_MINOR,
-       .name = ZOO_NAME,
-       .version = "1.0",
-       .summary = "broken",
-       .ops = &zoo_ops,
-       .settings_size = sizeof(int64_t),
-       UB_TABLE(fields, field, zoo_fields)};
+    = {
+        .size = ZOO_SIZE,
+        .abi_major = ZOO_MAJOR,
+        .abi_minor = ZOO_MINOR,
+        .name = ZOO_NAME,
+        .version = "1.0",
+        .summary = "broken",
+        .ops = &zoo_ops,
+        .settings_size = 64,
+        .fields = zoo_fields,
+        .field_count = 2,
+        .field_stride = ZOO_STRIDE,
+#ifdef ZOO_PROVIDES
+        UB_TABLE(provides, provide, zoo_provides),
+#endif
+#ifdef ZOO_SETTING
+        UB_TABLE(requires_, require, zoo_requires),
+#endif
+};
