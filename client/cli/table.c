@@ -26,6 +26,8 @@ const struct cli_option cli_options[] = {
     {"for", '\0', "DURATION", "stop after that time: 500ms, 10s, 2m, 1h", false},
     {"channel", '\0', "CHANNEL", "where the reference is posted (files)", false},
     {"output", 'o', "PATH", "where the file goes; default: its address", false},
+    {"as", '\0', "WHO", "whose: a handle or an id", false},
+    {"since", '\0', "WHEN", "what came after the decision d-…, or since a time ago: 10m", false},
     {NULL, '\0', NULL, NULL, false},
 };
 
@@ -76,6 +78,10 @@ const struct cli_command cli_commands[] = {
      "encrypt and upload; post the reference, sealed, in a channel", cli_blob_put},
     {"blob", "get", "ROOM REF|-", 2, 2, "output",
      "download, verify, decrypt; REF: the reference as JSON", cli_blob_get},
+    {"why", NULL, "[DECISION]", 0, 1, "",
+     "why something was refused: who decided, by which rule, what would change it", cli_why},
+    {"policy", "decisions", "", 0, 0, "since as", "what was decided lately, oldest first",
+     cli_policy_decisions},
     {"info", NULL, "", 0, 0, "", "node, cluster id, versions, limits, clock", cli_info},
     {"errors", "ls", "", 0, 0, "", "every code, what it means, who mends it", cli_errors_ls},
     {"errors", "lookup", "CODE", 1, 1, "", "one code", cli_errors_lookup},

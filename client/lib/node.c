@@ -104,6 +104,15 @@ static enum unibus_status status_of(long http_status)
     }
 }
 
+/* Both go into headers, signatures and the home: they must be plain words. */
+static bool is_word(const char *text)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    size_t len = strlen(text);
+    return len > 0 && len <= WORD_MAX && strspn(text, allowed) == len;
+}
+
 /* The problem document in words; the rule that was broken says more than the code around it. */
 static enum unibus_status problem(const struct unibus_request *request,
                                   const struct unibus_reply *reply, struct unibus_err *err)
@@ -117,16 +126,9 @@ static enum unibus_status problem(const struct unibus_request *request,
                      known.meaning[0] != '\0' ? known.meaning : "the node refused",
                      detail[0] != '\0' ? ": " : "", detail, request->method, request->path,
                      reply->http_status);
-    return unibus_fix(err, "%s", known.fix);
-}
-
-/* Both go into headers, signatures and the home: they must be plain words. */
-static bool is_word(const char *text)
-{
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-    size_t len = strlen(text);
-    return len > 0 && len <= WORD_MAX && strspn(text, allowed) == len;
+    const char *decision = member_text(reply->json, "decision");
+    return is_word(decision) ? unibus_fix(err, "unibus why %s", decision)
+                             : unibus_fix(err, "%s", known.fix);
 }
 
 static enum unibus_status check_cluster(struct unibus_node *node, struct unibus_err *err)

@@ -75,6 +75,10 @@ test('every command that prints data takes --json, and every one in the docs exi
   await check(op, 'errors ls', 'code meaning');
   assert.equal((await check(op, 'errors lookup E-SIG', 'code meaning')).code, 'E-SIG');
   await check(op, 'version', 'version');
+  const denied = await bob.run(['identity', 'add', 'eve', file]);
+  const [, decision] = /unibus why (d-[a-z2-7]+)/.exec(denied.stderr);
+  assert.equal((await check(bob, 'why', 'id code change', decision)).id, decision);
+  await check(op, 'policy decisions', 'id allowed principal', '--since', '1h');
   await check(op, 'room remove ops bob', 'epoch');
   const mine = await newRoom(bob, 'bobs');
   await check(bob, 'room add bobs olga', 'id', '--role', 'owner');
