@@ -201,7 +201,7 @@ static json_t *value_json(const struct effective *effective)
 static void quote(FILE *out, const char *text)
 {
     fputc('"', out);
-    log_escape(out, text, LOG_ESCAPE_QUOTED);
+    log_escape(out, text, LOG_ESCAPE_LUA);
     fputc('"', out);
 }
 
@@ -226,6 +226,12 @@ static void write_secret(FILE *out, const struct effective *effective)
     quote(out, effective->said->text != NULL ? effective->said->text : "");
 }
 
+void effective_write_key(FILE *out, const char *name)
+{
+    bool is_dotted = strchr(name, '.') != NULL;
+    fprintf(out, is_dotted ? "[\"%s\"]" : "%s", name);
+}
+
 static void write_value(FILE *out, const struct effective *effective);
 
 /* What is absent or a default of a record is left out. */
@@ -238,7 +244,9 @@ static void write_records(FILE *out, const struct effective *effective)
         const char *before = i == 0 ? " { " : ", { ";
         for (uint32_t j = 0; effective_at(&record, j, &field); j++) {
             if (field.said != NULL) {
-                fprintf(out, "%s%s = ", before, field.field.name);
+                fputs(before, out);
+                effective_write_key(out, setting_name(&field));
+                fputs(" = ", out);
                 write_value(out, &field);
                 before = ", ";
             }

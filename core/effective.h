@@ -26,6 +26,9 @@ bool effective_at(const struct plan_block *block, uint32_t i, struct effective *
 char *effective_name(const struct effective *effective);
 char *effective_text(const struct effective *effective);
 
+/* The name as a key in Lua: `listen`, `["tls.cert"]`. */
+void effective_write_key(FILE *out, const char *name);
+
 /* "unibus.lua:7", "--set", or "default". */
 void effective_origin(const struct effective *effective, char *out, size_t out_size);
 
@@ -38,5 +41,9 @@ bool effective_is_same(const struct effective *a, const struct effective *b);
  * null for what is absent and for a secret. To be decref'ed (jansson). Threads: the one that owns
  * the plan. */
 struct json_t *effective_json(const struct plan *plan);
+
+/* The same as a config that means the same, the origin of each value as a comment
+ * (effective_print.c). Of secrets only the file is named. */
+void effective_print(const struct plan *plan, FILE *out);
 
 #endif

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "config_kind.h"
+#include "suggest.h"
 
 static const char *const kind_names[] = {
     [UB_KIND_BOOL] = "true or false",
@@ -41,16 +42,25 @@ static void bound_text(const struct ub_field *field, int64_t bound, char *out, s
     }
 }
 
+static void choices_text(const char *choices, char *out, size_t out_size)
+{
+    size_t used = 0;
+    for (const char *at = choices; *at != '\0' && used < out_size;) {
+        size_t len = strcspn(at, "|");
+        int put = snprintf(out + used, out_size - used, "%s%.*s", at == choices ? "" : ", ",
+                           (int)len, at);
+        used += put > 0 ? (size_t)put : 0;
+        at += len + (at[len] == '|');
+    }
+}
+
 /* "1 to 512", "dev, enforce", "a module that provides ub.kv", or "". */
 static void range_text(const struct ub_field *field, char *out, size_t out_size)
 {
     char low[32], high[32];
     out[0] = '\0';
     if (field->kind == UB_KIND_CHOICE) {
-        snprintf(out, out_size, "%s", field->choices);
-        for (char *at = out; (at = strchr(at, '|')) != NULL;) {
-            *at = ' ';
-        }
+        choices_text(field->choices, out, out_size);
     } else if (field->kind == UB_KIND_SERVICE) {
         snprintf(out, out_size, "provides %s", field->choices);
     } else if (field->max != 0) {
@@ -141,14 +151,30 @@ static int is_module_file(const struct dirent *item)
     return len > 3 && strcmp(item->d_name + len - 3, ".so") == 0;
 }
 
+static bool is_linked(const struct loader *loader, const char *name)
+{
+    for (size_t i = 0; i < loader->static_count; i++) {
+        if (strcmp(loader->statics[i]->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those that are linked in, then the files that have no such namesake. */
 static bool add_every_module(const struct loader *loader, json_t *list, FILE *err_out)
 {
     struct dirent **items = NULL;
     int count = scandir(loader->module_dir, &items, is_module_file, alphasort);
     bool is_sound = true;
+    for (size_t i = 0; i < loader->static_count; i++) {
+        is_sound = add_module(loader, loader->statics[i]->name, list, err_out) && is_sound;
+    }
     for (int i = 0; i < count; i++) {
         items[i]->d_name[strlen(items[i]->d_name) - 3] = '\0';
-        is_sound = add_module(loader, items[i]->d_name, list, err_out) && is_sound;
+        if (!is_linked(loader, items[i]->d_name)) {
+            is_sound = add_module(loader, items[i]->d_name, list, err_out) && is_sound;
+        }
         free(items[i]);
     }
     free(items);
@@ -168,21 +194,39 @@ static bool add_core_blocks(const char *name, json_t *list)
     return found;
 }
 
-/* Keeps the one setting that was asked for, a list of tables with their fields. */
-static bool keep_setting(json_t *list, const char *setting)
+static const char *name_of(const json_t *field)
 {
-    json_t *fields = json_object_get(json_array_get(list, 0), "settings");
-    bool found = false;
-    for (size_t i = json_array_size(fields); i-- > 0;) {
-        const char *name = json_string_value(json_object_get(json_array_get(fields, i), "name"));
-        size_t len = strlen(setting);
-        if (strncmp(name, setting, len) == 0 &&
-            (name[len] == '\0' || strncmp(name + len, "[].", 3) == 0)) {
-            found = true;
-        } else {
-            json_array_remove(fields, i);
+    return json_string_value(json_object_get(field, "name"));
+}
+
+/* The setting itself, the table that it lies in, or the list of tables around it. */
+static bool is_about(const char *name, const char *setting)
+{
+    size_t len = strlen(setting);
+    return strncmp(name, setting, len) == 0 &&
+           (name[len] == '\0' || name[len] == '.' || strncmp(name + len, "[].", 3) == 0);
+}
+
+/* Keeps what was asked for; false with a suggestion when there is nothing. */
+static bool keep_setting(json_t *list, const char *setting, char *hint, size_t hint_size)
+{
+    json_t *fields = json_object_get(json_array_get(list, 0), "settings"), *field;
+    struct suggest suggest = {.written = setting};
+    json_t *kept = json_array();
+    size_t i;
+    json_array_foreach(fields, i, field)
+    {
+        suggest_offer(&suggest, name_of(field));
+        if (is_about(name_of(field), setting)) {
+            json_array_append(kept, field);
         }
     }
+    suggest_text(&suggest, hint, hint_size);
+    bool found = json_array_size(kept) > 0;
+    if (found) {
+        json_object_set(json_array_get(list, 0), "settings", kept);
+    }
+    json_decref(kept);
     return found;
 }
 
@@ -192,13 +236,15 @@ static void print_field(const json_t *field, FILE *out)
     const char *range = json_string_value(json_object_get(field, "range"));
     fprintf(out, "  %-22s %s\n", json_string_value(json_object_get(field, "name")),
             json_string_value(json_object_get(field, "doc")));
-    fprintf(out, "  %-22s %s%s%s; %s%s%s\n", "", json_string_value(json_object_get(field, "kind")),
-            range[0] != '\0' ? ", " : "", range,
+    const char *kind = json_string_value(json_object_get(field, "kind"));
+    const char *between = strcmp(kind, explain_kind(UB_KIND_CHOICE)) == 0 ? ": " : ", ";
+    fprintf(out, "  %-22s %s%s%s; %s%s%s\n", "", kind, range[0] != '\0' ? between : "", range,
             json_is_true(json_object_get(field, "required")) ? "required"
             : fallback != NULL                               ? "default "
                                                              : "no default",
             fallback != NULL ? fallback : "",
-            json_is_true(json_object_get(field, "live")) ? "" : "; a change needs a restart");
+            json_is_true(json_object_get(field, "live")) ? "; a change takes effect on reload"
+                                                         : "; a change needs a restart");
 }
 
 static void print_blocks(const json_t *list, FILE *out)
@@ -227,9 +273,10 @@ static bool gather(const struct loader *loader, const char *what, json_t *list, 
     if (!add_core_blocks(name, list) && !add_module(loader, name, list, err_out)) {
         return false;
     }
-    if (setting != NULL && !keep_setting(list, setting)) {
-        fprintf(err_out, "%s has no setting \"%s\" (membershipd explain %s lists them)\n", name,
-                setting, name);
+    char hint[160];
+    if (setting != NULL && !keep_setting(list, setting, hint, sizeof(hint))) {
+        fprintf(err_out, "%s has no setting \"%s\"%s (membershipd explain %s lists them)\n", name,
+                setting, hint, name);
         return false;
     }
     return true;

@@ -51,6 +51,7 @@ void log_emit(struct log *log, enum ub_log_level level, const char *module, cons
 enum log_escape {
     LOG_ESCAPE_PLAIN,  /* a line for people: \n, \r, \t, \xHH, \uHHHH for what is dangerous */
     LOG_ESCAPE_QUOTED, /* the same between quotes: these and the backslash are escaped too */
+    LOG_ESCAPE_LUA,    /* the same as a Lua text reads it again: \u{HHHH} */
     LOG_ESCAPE_JSON    /* \uHHHH, and U+FFFD for bytes that are not UTF-8 */
 };
 

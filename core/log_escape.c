@@ -35,6 +35,8 @@ static void escape_point(FILE *out, const unsigned char *text, size_t len, uint3
     }
     if (!is_dangerous(point)) {
         fwrite(text, 1, len, out);
+    } else if (how == LOG_ESCAPE_LUA && point >= 0x80) {
+        fprintf(out, "\\u{%x}", (unsigned)point);
     } else if (how == LOG_ESCAPE_JSON || point >= 0x100) {
         fprintf(out, "\\u%04x", (unsigned)point);
     } else {

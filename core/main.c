@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#include <jansson.h>
 
 #include "boot.h"
+#include "effective.h"
 #include "explain.h"
 #include "loop.h"
 
@@ -26,7 +28,7 @@ struct command {
     const char *config_file;
     const char *sets[SETS_MAX];
     size_t set_count;
-    bool is_check, is_json, is_version, is_help, is_explain;
+    bool is_check, is_effective, is_json, is_version, is_help, is_explain;
     const char *topic; /* of explain; NULL = everything */
 };
 
@@ -50,6 +52,12 @@ static bool take_check(struct command *command, const char *value)
 {
     (void)value;
     return command->is_check = true;
+}
+
+static bool take_effective(struct command *command, const char *value)
+{
+    (void)value;
+    return command->is_effective = true;
 }
 
 static bool take_json(struct command *command, const char *value)
@@ -82,7 +90,9 @@ static bool take_help(struct command *command, const char *value)
 static const struct option_row option_rows[] = {
     {"-c", "--config", "FILE", take_config, "the config, in Lua; see etc/ for samples"},
     {"--check", NULL, NULL, take_check, "judge the config and its modules, start nothing"},
-    {"--json", NULL, NULL, take_json, "with --check or explain: the result as JSON"},
+    {"--print-effective", NULL, NULL, take_effective,
+     "every setting with its origin, start nothing"},
+    {"--json", NULL, NULL, take_json, "with --check, --print-effective or explain: as JSON"},
     {"--set", NULL, "module.key=value", take_set, "a setting over the file's; may be repeated"},
     {"--version", NULL, NULL, take_version, "print the version"},
     {"--help", "-h", NULL, take_help, "print this"},
@@ -90,7 +100,8 @@ static const struct option_row option_rows[] = {
 
 static void print_help(FILE *out)
 {
-    fputs("usage: membershipd -c FILE [--check [--json]] [--set module.key=value]…\n"
+    fputs("usage: membershipd -c FILE [--check | --print-effective] [--json] [--set "
+          "module.key=value]…\n"
           "       membershipd explain [MODULE[.SETTING]] [--json]\n\n",
           out);
     for (size_t i = 0; i < sizeof(option_rows) / sizeof(option_rows[0]); i++) {
@@ -173,7 +184,11 @@ static bool command_is_whole(const struct command *command)
     if (command->config_file == NULL) {
         return usage_fault("is needed", "-c FILE");
     }
-    return !command->is_json || command->is_check || usage_fault("goes with --check", "--json");
+    if (command->is_check && command->is_effective) {
+        return usage_fault("cannot go with --check", "--print-effective");
+    }
+    return !command->is_json || command->is_check || command->is_effective ||
+           usage_fault("goes with --check or --print-effective", "--json");
 }
 
 /* ---- signals ----------------------------------------------------------------------------------
@@ -282,6 +297,23 @@ static int run_check(struct boot *boot, const struct command *command)
     return is_ok ? EXIT_OK : EXIT_FAILED;
 }
 
+static int run_effective(struct boot *boot, const struct command *command)
+{
+    if (!boot_plan(boot)) {
+        report_print(&boot->report, stderr, "nothing was started");
+        return EXIT_FAILED;
+    }
+    if (command->is_json) {
+        json_t *json = effective_json(&boot->plan);
+        json_dumpf(json, stdout, JSON_INDENT(2));
+        fputc('\n', stdout);
+        json_decref(json);
+    } else {
+        effective_print(&boot->plan, stdout);
+    }
+    return EXIT_OK;
+}
+
 static int run_node(struct boot *boot)
 {
     struct signals signals = {{NULL}};
@@ -314,7 +346,9 @@ static int run(const struct command *command)
         report_fini(&boot.report);
         return EXIT_FAILED;
     }
-    int code = command->is_check ? run_check(&boot, command) : run_node(&boot);
+    int code = command->is_check       ? run_check(&boot, command)
+               : command->is_effective ? run_effective(&boot, command)
+                                       : run_node(&boot);
     boot_fini(&boot);
     return code;
 }

@@ -13,7 +13,9 @@ describe('usage', () => {
     'no config': [[], '-c FILE: is needed'],
     'an unknown option': [['--chekc'], '--chekc: unknown option'],
     'an option without its value': [['-c', 'x', '--set'], '--set: needs a value'],
-    '--json alone': [['-c', 'x', '--json'], '--json: goes with --check'],
+    '--json alone': [['-c', 'x', '--json'], '--json: goes with --check or --print-effective'],
+    'two things at once': [['-c', 'x', '--check', '--print-effective'],
+      '--print-effective: cannot go with --check'],
   };
   for (const [name, [args, words]] of Object.entries(wrong)) {
     test(`${name}: exit 2`, async (t) => {

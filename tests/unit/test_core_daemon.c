@@ -162,15 +162,17 @@ static void explain_prints_the_tables(void **state)
     assert_string_equal(output_read(), "posture: what the node must at least be\n"
                                        "  require                refuse to start in anything "
                                        "weaker\n"
-                                       "                         choice, dev enforce cluster; "
+                                       "                         choice: dev, enforce, cluster; "
                                        "default enforce; a change needs a restart\n");
     assert_int_equal(RUN("explain", "--json"), 0);
     json_t *blocks = json_loads(output_read(), 0, NULL);
     assert_true(json_array_size(blocks) >= 3); /* the core's, and modules that are built */
     json_decref(blocks);
     assert_int_equal(RUN("explain", "posture.requires"), 1);
-    assert_string_equal(output_read(), "posture has no setting \"requires\" (membershipd explain "
-                                       "posture lists them)\n");
+    assert_string_equal(
+        output_read(),
+        "posture has no setting \"requires\" (did you mean \"require\"?) (membershipd explain "
+        "posture lists them)\n");
     assert_int_equal(RUN("explain", "no-such-module"), 1);
     assert_non_null(strstr(output_read(), "there is no file"));
 }

@@ -120,11 +120,75 @@ static void same_is_what_the_module_sees(void **state)
     assert_true(is_same("key = secret 'node.key'", "key = secret 'node.key'", "key"));
 }
 
+static char *printed(struct test_node *node, const char *lua)
+{
+    char *text = NULL;
+    size_t len = 0;
+    node_open(node, lua, statics, 1);
+    bool is_planned = boot_plan(&node->boot);
+    assert_string_equal(is_planned ? "" : node_report(node, ""), "");
+    FILE *out = open_memstream(&text, &len);
+    effective_print(&node->boot.plan, out);
+    fclose(out);
+    return text;
+}
+
+static void line_is_in(const char *text, const char *line)
+{
+    if (strstr(text, line) == NULL) {
+        print_error("%s\nhas no line %s\n", text, line);
+        assert_true(false);
+    }
+}
+
+/* What is printed is a config that means the same, wherever it is read. */
+static void print_reads_as_the_same_config(void **state)
+{
+    (void)state;
+    struct test_node first, second;
+    struct plan_block left, right;
+    struct effective a, b;
+    assert_int_equal(mkdir("sub", 0700), 0);
+    file_write("sub/node.key", "hunter2\n", 0600);
+    file_write("sub/good.lua",
+               "module \"good\" { flag = false, file = \"own\", key = secret \"node.key\",\n"
+               " text = \"a \\\"\\\\\\n\\u{202e}\\u{85}\\u{e4}\\x01\", dir = \"d/e\", tls = { on = "
+               "true },\n"
+               " names = {}, listen = { \"127.0.0.1:1\", \"[::1]:2\" } }",
+               0600);
+    char *text = printed(&first, LUA("include \"sub/good.lua\"\nnode { name = \"alpha\" }"));
+    assert_null(strstr(text, "hunter2"));
+    line_is_in(text, "\nmodule \"good\" {\n");
+    line_is_in(text, "\n  flag        = false,                              -- sub/good.lua:1\n");
+    line_is_in(text, "\n  workers     = 8,                                  -- default\n");
+    line_is_in(text, "\n  dir         = \"d/e\",                              -- sub/good.lua:2\n");
+    line_is_in(text, "\n  [\"tls.on\"]  = true,                               -- sub/good.lua:2\n");
+    line_is_in(text, "\n  text        = \"a \\\"\\\\\\n\\u{202e}\\u{85}\u00e4\\x01\",");
+    char *again = printed(&second, text);
+    for (size_t i = 0; plan_block_at(&first.boot.plan, i, &left); i++) {
+        assert_true(plan_block_at(&second.boot.plan, i, &right));
+        for (uint32_t j = 0; effective_at(&left, j, &a); j++) {
+            assert_true(effective_at(&right, j, &b));
+            char *name = effective_name(&a);
+            if (!effective_is_same(&a, &b)) {
+                print_error("%s differs\n%s", name, text);
+            }
+            assert_true(effective_is_same(&a, &b));
+            free(name);
+        }
+    }
+    node_close(&first);
+    node_close(&second);
+    free(text);
+    free(again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(each_kind_with_its_origin),
         FOLDER_TEST(same_is_what_the_module_sees),
+        FOLDER_TEST(print_reads_as_the_same_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,9 +279,10 @@ static void explain_lists_the_fields_of_records(void **state)
         .module_dir = TEST_MODULES, .statics = statics, .static_count = 1};
     static const struct {
         const char *what, *has, *has_not;
-    } cases[] = {{"town.people", "  people[].may.allow     a nested name\n", "houses"},
-                 {"town.people", "list of tables; no default\n", "restart"},
-                 {"town.people[].age", "  people[].age           in years\n", "name"}};
+    } cases[] = {
+        {"town.people", "  people[].may.allow     a nested name\n", "houses"},
+        {"town.people", "list of tables; no default; a change takes effect on reload\n", "restart"},
+        {"town.people[].age", "  people[].age           in years\n", "name"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *text = NULL;
         size_t len = 0;
