@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# Flags, libraries and the three functions that the folders use:
+# Flags, libraries and the functions that the folders use:
 #   ub_library(name SOURCES… LIBS…)    a static library, position independent
 #   ub_module(name SOURCES… LIBS…)     build/modules/<name>.so and the static twin <name>-static
+#   ub_link_modules(program)           the modules linked into a program
 #   ub_unit_test(name SOURCES… LIBS…)  a cmocka program, registered with CTest
 
 set(CMAKE_C_STANDARD 11)
@@ -74,11 +75,28 @@ function(ub_module name)
   set_target_properties(${name} PROPERTIES PREFIX ""
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/modules)
 
+  set_property(GLOBAL APPEND PROPERTY UB_MODULES ${name})
   string(REPLACE "-" "_" c_name ${name})
   add_library(${name}-static STATIC EXCLUDE_FROM_ALL ${ARG_SOURCES})
   target_compile_definitions(${name}-static PRIVATE UB_STATIC_MODULE=${c_name})
   target_link_libraries(${name}-static PUBLIC unibus-abi ${ARG_LIBS} Threads::Threads)
   target_include_directories(${name}-static PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+endfunction()
+
+# Links every module that ub_module has made into the program, whole, so that a symbol that two of
+# them define is an error.
+function(ub_link_modules program)
+  get_property(modules GLOBAL PROPERTY UB_MODULES)
+  set(entries "")
+  foreach(module ${modules})
+    string(REPLACE "-" "_" c_name ${module})
+    string(APPEND entries "X(${c_name}) ")
+    target_link_libraries(${program} PRIVATE
+      -Wl,--whole-archive $<TARGET_FILE:${module}-static> -Wl,--no-whole-archive
+      $<TARGET_PROPERTY:${module}-static,INTERFACE_LINK_LIBRARIES>)
+    add_dependencies(${program} ${module}-static)
+  endforeach()
+  target_compile_definitions(${program} PRIVATE "UNIBUS_LINKED=${entries}")
 endfunction()
 
 function(ub_unit_test name)

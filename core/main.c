@@ -18,6 +18,7 @@
 #include "boot.h"
 #include "effective.h"
 #include "explain.h"
+#include "linked.h"
 #include "loop.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -115,6 +116,15 @@ static void print_help(FILE *out)
     fputs("\nSIGTERM and SIGINT finish what is under way (10 s at most) and stop; once more stops "
           "at once.\nExit: 0 stopped or checked, 1 failed, 2 usage.\n",
           out);
+}
+
+static void print_version(void)
+{
+    printf("membershipd %s, ABI %d.%d\n", node_version(), UB_ABI_MAJOR, UB_ABI_MINOR);
+    for (size_t i = 0; i < linked_count; i++) {
+        printf("linked in: %s %s, ABI %u.%u\n", linked_modules[i]->name, linked_modules[i]->version,
+               (unsigned)linked_modules[i]->abi_major, (unsigned)linked_modules[i]->abi_minor);
+    }
 }
 
 static const struct option_row *option_find(const char *name, size_t len)
@@ -340,7 +350,7 @@ static int run(const struct command *command)
     const struct plan_source source = {.config_file = command->config_file,
                                        .sets = command->sets,
                                        .set_count = command->set_count,
-                                       .loader = {.module_dir = module_dir}};
+                                       .loader = {module_dir, linked_modules, linked_count}};
     if (!boot_init(&boot, &source, STDERR_FILENO)) {
         report_print(&boot.report, stderr, "nothing was started");
         report_fini(&boot.report);
@@ -357,7 +367,7 @@ static int run_explain(const struct command *command)
 {
     char module_dir[PATH_MAX];
     module_dir_find(module_dir, sizeof(module_dir));
-    const struct loader loader = {.module_dir = module_dir};
+    const struct loader loader = {module_dir, linked_modules, linked_count};
     return explain(&loader, command->topic, command->is_json, stdout, stderr) ? EXIT_OK
                                                                               : EXIT_FAILED;
 }
@@ -374,7 +384,7 @@ int main(int argc, char **argv)
         return EXIT_OK;
     }
     if (command.is_version) {
-        printf("membershipd %s, ABI %d.%d\n", node_version(), UB_ABI_MAJOR, UB_ABI_MINOR);
+        print_version();
         return EXIT_OK;
     }
     if (command.is_explain) {

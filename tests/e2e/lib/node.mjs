@@ -52,7 +52,7 @@ export class Node {
    * Starts a node and stops it after test `t`, which then fails on a bad exit code or a
    * sanitizer's report. `options`: name; posture; blocks, modules, extra (see luaConfig; a function
    * of {httpPort, natsPort, dir} in place of `modules` gets the defaults too); config (whole text,
-   * a function of the same); args; env; ready (false: do not wait for /readyz).
+   * a function of the same); args; env; program (in place of membershipd); ready (false: do not wait for /readyz).
    */
   static async start(t, options = {}) {
     const node = new Node(options);
@@ -143,7 +143,7 @@ export class Node {
   }
 
   spawn() {
-    const program = join(buildFolder(), 'membershipd');
+    const program = this.#options.program ?? join(buildFolder(), 'membershipd');
     if (!existsSync(program)) {
       throw new Error(`${program} does not exist: build it, or set UNIBUS_BUILD`);
     }
