@@ -92,6 +92,7 @@ enum unibus_status cli_pub(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_sub(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_blob_put(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_blob_get(struct cli *cli, struct unibus_err *err);
+enum unibus_status cli_explain(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_why(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_policy_decisions(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_info(struct cli *cli, struct unibus_err *err);

@@ -78,6 +78,8 @@ const struct cli_command cli_commands[] = {
      "encrypt and upload; post the reference, sealed, in a channel", cli_blob_put},
     {"blob", "get", "ROOM REF|-", 2, 2, "output",
      "download, verify, decrypt; REF: the reference as JSON", cli_blob_get},
+    {"explain", NULL, "[SUBJECT]", 0, 1, "as",
+     "what an identity may do on the bus now, and which module gives each right", cli_explain},
     {"why", NULL, "[DECISION]", 0, 1, "",
      "why something was refused: who decided, by which rule, what would change it", cli_why},
     {"policy", "decisions", "", 0, 0, "since as", "what was decided lately, oldest first",

@@ -162,7 +162,8 @@ struct ub_authz_ops {
                                struct ub_principal *principal_out,
                                const struct ub_perms **perms_out, struct ub_reason *reason_out);
     /* The present set of an identity that connect allowed (one reference, the caller's); NULL = it
-     * may no longer be connected. */
+     * may no longer be connected. For an explanation there may be an id and nothing else: the set
+     * that one of its devices would get, or NULL. */
     const struct ub_perms *(*permissions)(void *self, const struct ub_principal *principal);
     enum ub_verdict (*action)(void *self, const struct ub_principal *principal,
                               const struct ub_action *action, struct ub_reason *reason_out);

@@ -83,21 +83,37 @@ static bool had_other_key(const struct memb_identity *identity, const struct ubr
     return has_other;
 }
 
+/* The device of a principal; for one without, the first that is live. Under the lock. */
+static const struct ubr_device *device_of(const struct memb_identity *identity,
+                                          const struct ub_principal *principal)
+{
+    static const uint8_t none[UBR_KID_LEN];
+    if (memcmp(principal->device, none, sizeof none) != 0) {
+        return memb_identity_device(identity, principal->device);
+    }
+    for (size_t i = 0; i < identity->chain.devices_len; i++) {
+        if (!identity->chain.devices[i].is_revoked) {
+            return &identity->chain.devices[i];
+        }
+    }
+    return NULL;
+}
+
 static const struct ub_perms *on_permissions(void *self, const struct ub_principal *principal)
 {
     struct memb *memb = self;
-    uint8_t nats_pk[UBR_KEY_LEN];
+    uint8_t nats_pk[UBR_KEY_LEN], kid[UBR_KID_LEN];
     memb_model_read(&memb->model);
     const struct memb_identity *identity = memb_model_identity(&memb->model, principal->id);
-    const struct ubr_device *device =
-        identity != NULL ? memb_identity_device(identity, principal->device) : NULL;
+    const struct ubr_device *device = identity != NULL ? device_of(identity, principal) : NULL;
     bool is_good = device != NULL && memb_identity_is_enabled(identity) &&
                    !had_other_key(identity, device, principal->serial);
     if (is_good) {
         memcpy(nats_pk, device->nats_pk, UBR_KEY_LEN);
+        memcpy(kid, device->kid, UBR_KID_LEN);
     }
     memb_model_unlock(&memb->model);
-    return is_good ? memb_perms_make(memb, identity, principal->device, nats_pk) : NULL;
+    return is_good ? memb_perms_make(memb, identity, kid, nats_pk) : NULL;
 }
 
 static enum ub_status on_watch(void *self, ub_authz_changed_fn fn, void *arg, struct ub_err *err)

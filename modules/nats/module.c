@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "bus.h"
+#include "permission_routes.h"
 #include "server.h"
 
 #define S struct nats_settings
@@ -45,6 +46,9 @@ static const struct ub_authz_ops *ops_at(const void *providers, size_t i)
 static enum ub_status nats_bind(void *self, const struct ub_service *service, struct ub_err *err)
 {
     struct nats_server *server = self;
+    if (strcmp(service->iface, UB_HTTPD_IFACE) == 0) {
+        return nats_permission_routes(server, service, err);
+    }
     if (server->provider_count == NATS_PROVIDERS_MAX) {
         return ub_fail(err, UB_ELIMIT,
                        "at most %d modules may provide ub.authz, \"%s\" is one more",
@@ -145,6 +149,7 @@ static const struct ub_provide nats_provides[] = {
 
 static const struct ub_require nats_requires[] = {
     {sizeof(struct ub_require), UB_AUTHZ_IFACE, 1, 0, UB_EVERY | UB_OPTIONAL, NULL},
+    {sizeof(struct ub_require), UB_HTTPD_IFACE, UB_HTTPD_MAJOR, 0, UB_OPTIONAL, NULL},
 };
 
 UB_MODULE = {

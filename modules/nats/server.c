@@ -13,6 +13,7 @@
 #include "authz.h"
 #include "interest.h"
 #include "listener.h"
+#include "permission_routes.h"
 
 #define SERVER_SPARE_BLOCKS   256 /* of 64 KiB */
 #define SERVER_AUTH_THREADS   4
@@ -229,6 +230,7 @@ void nats_server_drain(struct nats_server *server)
 void nats_server_stop(struct nats_server *server)
 {
     atomic_store(&server->is_running, false);
+    nats_permission_routes_leave(server);
     nats_authz_unwatch(server);
     if (server->auth_pool != NULL) {
         server->host->pool->close(&server->auth_pool);

@@ -31,11 +31,15 @@ struct nats_provider {
     struct nats_server *server; /* argument of changed() */
 };
 
+struct ub_httpd_ops;
+
 struct nats_server {
     const struct ub_host *host;
     const struct nats_settings *settings;
     struct nats_provider providers[NATS_PROVIDERS_MAX];
     uint32_t provider_count, watched_count;
+    const struct ub_httpd_ops *httpd; /* NULL = there is no HTTP server */
+    atomic_uint visitors;             /* threads of http that are inside */
 
     struct nats_sublist sublist;
     struct nats_inbox_table *inboxes;

@@ -78,6 +78,7 @@ test('every command that prints data takes --json, and every one in the docs exi
   const denied = await bob.run(['identity', 'add', 'eve', file]);
   const [, decision] = /unibus why (d-[a-z2-7]+)/.exec(denied.stderr);
   assert.equal((await check(bob, 'why', 'id code change', decision)).id, decision);
+  await check(op, 'explain', 'id sets connected', '>', '--as', 'bob');
   await check(op, 'policy decisions', 'id allowed principal', '--since', '1h');
   await check(op, 'room remove ops bob', 'epoch');
   const mine = await newRoom(bob, 'bobs');
