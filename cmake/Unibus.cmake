@@ -59,6 +59,7 @@ endif()
 # The public module ABI as a target, so that a wrong include does not compile.
 add_library(unibus-abi INTERFACE)
 target_include_directories(unibus-abi INTERFACE ${CMAKE_SOURCE_DIR}/include)
+add_library(Unibus::module ALIAS unibus-abi) # the name under which authors of modules have it
 
 function(ub_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
@@ -74,6 +75,7 @@ function(ub_module name)
   target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL)
   set_target_properties(${name} PROPERTIES PREFIX ""
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/modules)
+  set_property(GLOBAL APPEND PROPERTY UNIBUS_MODULES ${name})
 
   set_property(GLOBAL APPEND PROPERTY UB_MODULES ${name})
   string(REPLACE "-" "_" c_name ${name})
