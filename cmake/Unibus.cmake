@@ -75,7 +75,6 @@ function(ub_module name)
   target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL)
   set_target_properties(${name} PROPERTIES PREFIX ""
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/modules)
-  set_property(GLOBAL APPEND PROPERTY UNIBUS_MODULES ${name})
 
   set_property(GLOBAL APPEND PROPERTY UB_MODULES ${name})
   string(REPLACE "-" "_" c_name ${name})

@@ -267,19 +267,26 @@ static void process_harden(void)
     }
 }
 
-/* modules/ beside the program, as in the build folder, else where an installation has them. */
+/* modules/ beside the program, as in the build folder, else where an installation has them; both as
+ * seen from the program, so that an installed tree may be moved. */
 static void module_dir_find(char *out, size_t out_size)
 {
-    char program[PATH_MAX / 2];
+    static const char *const places[] = {"modules", UNIBUS_MODULES_INSTALLED};
+    char program[PATH_MAX / 2], place[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
     program[len > 0 ? len : 0] = '\0';
     char *slash = strrchr(program, '/');
     if (slash != NULL) {
         *slash = '\0';
     }
-    snprintf(out, out_size, "%s/modules", program);
-    if (access(out, F_OK) != 0) {
-        snprintf(out, out_size, "%s", UNIBUS_MODULE_DIR);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        snprintf(place, sizeof(place), "%s/%s", program, places[i]);
+        char *real = realpath(place, NULL);
+        snprintf(out, out_size, "%s", real != NULL ? real : place);
+        free(real);
+        if (access(out, F_OK) == 0) {
+            return;
+        }
     }
 }
 

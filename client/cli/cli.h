@@ -95,6 +95,7 @@ enum unibus_status cli_blob_get(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_explain(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_why(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_policy_decisions(struct cli *cli, struct unibus_err *err);
+enum unibus_status cli_module_new(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_info(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_errors_ls(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_errors_lookup(struct cli *cli, struct unibus_err *err);

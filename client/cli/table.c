@@ -84,6 +84,8 @@ const struct cli_command cli_commands[] = {
      "why something was refused: who decided, by which rule, what would change it", cli_why},
     {"policy", "decisions", "", 0, 0, "since as", "what was decided lately, oldest first",
      cli_policy_decisions},
+    {"module", "new", "NAME", 1, 1, "", "a folder NAME with a module to start from",
+     cli_module_new},
     {"info", NULL, "", 0, 0, "", "node, cluster id, versions, limits, clock", cli_info},
     {"errors", "ls", "", 0, 0, "", "every code, what it means, who mends it", cli_errors_ls},
     {"errors", "lookup", "CODE", 1, 1, "", "one code", cli_errors_lookup},
