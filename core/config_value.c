@@ -18,6 +18,11 @@
 static void written(const struct fill *fill, char *out, size_t size)
 {
     const struct config_value *value = &fill->value;
+    bool is_text = value->kind != VALUE_SECRET;
+    if ((fill->field.kind == UB_KIND_SECRET && is_text) || (fill->field.flags & UB_HIDDEN) != 0) {
+        snprintf(out, size, "…"); /* perhaps the secret itself, written in the wrong place */
+        return;
+    }
     switch (value->kind) {
     case VALUE_BOOL:
         snprintf(out, size, "%s", value->boolean ? "true" : "false");

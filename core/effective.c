@@ -156,6 +156,16 @@ static bool record_at(const struct effective *effective, size_t i, struct plan_b
 
 static json_t *value_json(const struct effective *effective);
 
+static bool is_hidden(const struct effective *effective)
+{
+    return (effective->field.flags & UB_HIDDEN) != 0;
+}
+
+static json_t *shown_json(const struct effective *effective)
+{
+    return is_hidden(effective) ? json_null() : value_json(effective);
+}
+
 static json_t *records_json(const struct effective *effective)
 {
     json_t *list = json_array();
@@ -164,7 +174,7 @@ static json_t *records_json(const struct effective *effective)
     for (size_t i = 0; record_at(effective, i, &record); i++) {
         json_t *one = json_object();
         for (uint32_t j = 0; effective_at(&record, j, &field); j++) {
-            json_object_set_new(one, field.field.name, value_json(&field));
+            json_object_set_new(one, field.field.name, shown_json(&field));
         }
         json_array_append_new(list, one);
     }
@@ -273,6 +283,8 @@ static void write_value(FILE *out, const struct effective *effective)
 {
     if (effective->field.kind == UB_KIND_SECRET) {
         write_secret(out, effective);
+    } else if (is_hidden(effective)) {
+        fputs(effective->said == NULL ? "nil" : "…", out);
     } else if (effective->field.kind == UB_KIND_RECORDS) {
         write_records(out, effective);
     } else {
@@ -344,7 +356,7 @@ static json_t *setting_json(const struct effective *effective)
     effective_origin(effective, origin, sizeof(origin));
     json_t *json = json_pack("{ss, ss, ss, so, so, ss, so, sb}", "name", name, "block",
                              effective->of.block->name, "setting", setting_name(effective), "value",
-                             value_json(effective), "text", text_json(text), "kind",
+                             shown_json(effective), "text", text_json(text), "kind",
                              is_field ? explain_kind(effective->field.kind) : "text", "origin",
                              text_json(origin), "live", (effective->field.flags & UB_LIVE) != 0);
     free(name);

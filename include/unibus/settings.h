@@ -50,6 +50,8 @@ enum ub_kind {
 /* Flags of a field. */
 #define UB_REQUIRED 0x1u /* there is no default; leaving it out is an error */
 #define UB_LIVE     0x2u /* may change on reload; without it a change needs a restart */
+#define UB_HIDDEN                                                                                  \
+    0x4u /* never shown, in no message and no report: a hash of a password; since 1.1 */
 
 struct ub_record;
 

@@ -55,7 +55,7 @@ static void wrong_kinds_are_named(void **state)
           "unibus.lua:7: module \"good\": max_item = false: a size such as \"64 MiB\" is needed\n"
           "unibus.lua:8: module \"good\": timeout = 5: a duration with its unit, such as \"5 "
           "min\", is needed\n"
-          "unibus.lua:9: module \"good\": key = \"file\": secret \"file\" is needed\n"
+          "unibus.lua:9: module \"good\": key = …: secret \"file\" is needed\n"
           "unibus.lua:10: module \"good\": listen = 4250: an address such as \"127.0.0.1:8470\", "
           "or a list of them, is needed\n"
           "unibus.lua:11: module \"good\": names is a list with something else than texts in it\n"
