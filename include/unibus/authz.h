@@ -114,7 +114,8 @@ struct ub_perms {
     const char *inbox_token;   /* reserved for this identity without a claim; NULL = none */
     int64_t max_subscriptions; /* 0 = no limit of its own */
     int64_t max_payload_bytes;
-    int64_t max_response_count; /* allow_responses; 0 = off */
+    int64_t
+        max_response_count; /* allow_responses: to one message; 0 = off, INT64_MAX = any number */
     int64_t max_response_ms;
     void (*ref)(const struct ub_perms *perms);
     void (*unref)(const struct ub_perms *perms);

@@ -108,14 +108,14 @@ static void remember_reply(struct nats_conn *conn, const struct nats_message *me
 {
     const struct nats_perms *perms = conn->perms;
     int64_t now = conn->shard->now_ms;
-    if (perms->has_inbox_rules && nats_is_inbox(message->reply)) {
-        nats_replies_add(&conn->replies, conn->shard->server->reply_key, message->reply, now,
-                         now + NATS_REPLY_VALID_MS, 0);
-    } else if (perms->max_response_count > 0) {
-        uint32_t uses =
-            perms->max_response_count > INT32_MAX ? INT32_MAX : (uint32_t)perms->max_response_count;
+    if (perms->max_response_count > 0) {
+        uint32_t uses = /* 0 = any number */
+            perms->max_response_count > INT32_MAX ? 0 : (uint32_t)perms->max_response_count;
         nats_replies_add(&conn->replies, conn->shard->server->reply_key, message->reply, now,
                          now + perms->max_response_ms, uses);
+    } else if (perms->has_inbox_rules && nats_is_inbox(message->reply)) {
+        nats_replies_add(&conn->replies, conn->shard->server->reply_key, message->reply, now,
+                         now + NATS_REPLY_VALID_MS, 0);
     }
 }
 

@@ -40,7 +40,9 @@ static bool publish_is_allowed(struct nats_conn *conn, const struct nats_op *op,
     const struct nats_perms *perms = conn->perms;
     struct nats_verdict verdict = nats_match_verdict(route, op->subject, perms);
     if (perms->has_inbox_rules && nats_is_inbox(op->subject)) {
-        if (!verdict.has_denial && is_answer(conn, op->subject, false)) {
+        /* Where answers are counted, only an allow rule spares the count, as in nats-server. */
+        bool is_counted = perms->max_response_count > 0 && verdict.right != NATS_PUBLISH_ALLOWED;
+        if (!verdict.has_denial && is_answer(conn, op->subject, is_counted)) {
             return true;
         }
         refuse_publish(conn, op->subject, "a reply to a message that was delivered here");

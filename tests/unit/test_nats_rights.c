@@ -461,6 +461,77 @@ static void test_allow_responses(void **state)
     rig_close(&root);
 }
 
+/* As nats-server: answers are counted from the delivery, a new delivery counts anew, and the time
+ * runs from the delivery, not from the first answer. */
+static void test_allow_responses_expire(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_client service, root;
+    static const char refused[] = "-ERR 'Permissions Violation for Publish to \"answers\"'\r\n";
+    const struct ub_perms limits = {.max_response_count = 2, .max_response_ms = 60000};
+    const struct ub_perm_rule rule = {.actions = UB_SUBSCRIBE, .subject = "svc"};
+    rig_user_set(&rig->authz, "service", rig_perms(0, &rule, 1, &limits));
+    kit_clock_set(rig->host, 1000000, INT64_C(5000000000000));
+    rig_login(rig, &service, "service");
+    rig_login(rig, &root, "root");
+    rig_send(&service, "SUB svc 1\r\n");
+    rig_sync(&service, "");
+    rig_send(&root, "PUB svc answers 0\r\n\r\n");
+    rig_expect(&service, "MSG svc 1 answers 0\r\n\r\n");
+    kit_clock_advance(rig->host, 59999);
+    rig_send(&service, "PUB answers 0\r\n\r\n");
+    rig_sync(&service, "");
+    kit_clock_advance(rig->host, 1);
+    rig_send(&service, "PUB answers 0\r\n\r\n");
+    rig_sync(&service, refused);
+    rig_send(&root, "PUB svc answers 0\r\n\r\n");
+    rig_expect(&service, "MSG svc 1 answers 0\r\n\r\n");
+    rig_send(&service, "PUB answers 0\r\n\r\nPUB answers 0\r\n\r\nPUB answers 0\r\n\r\n");
+    rig_sync(&service, refused);
+    rig_close(&service);
+    rig_close(&root);
+}
+
+/* With the inbox rules too: an inbox is counted like any other subject, an allow rule spares the
+ * count, a deny rule forbids the answer, and without allow_responses answers are free. */
+static void test_allow_responses_in_inboxes(void **state)
+{
+    struct rig *rig = *state;
+    static const char refused[] = "-ERR 'Permissions Violation for Publish to \"_INBOX.r.1\"'\r\n";
+    static const struct ub_perm_rule rules[] = {
+        {.actions = UB_SUBSCRIBE, .subject = "svc"},
+        {.actions = UB_PUBLISH, .subject = "_INBOX.>"},
+        {.actions = UB_PUBLISH, .subject = "_INBOX.>", .is_deny = true}};
+    static const struct {
+        int64_t max;
+        size_t first, count; /* of the rules */
+        int allowed;         /* of three answers */
+    } cases[] = {{0, 0, 1, 3}, {1, 0, 1, 1}, {2, 0, 1, 2}, {INT64_MAX, 0, 1, 3},
+                 {1, 0, 2, 3}, {2, 0, 3, 0}, {0, 0, 3, 0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig_client service, root;
+        char name[16], errors[256] = "";
+        const struct ub_perms limits = {.max_response_count = cases[i].max,
+                                        .max_response_ms = 60000};
+        snprintf(name, sizeof(name), "service%zu", i);
+        rig_user_set(&rig->authz, name,
+                     rig_perms(UB_PERM_INBOX, rules + cases[i].first, cases[i].count, &limits));
+        rig_login(rig, &service, name);
+        rig_login(rig, &root, "root");
+        rig_send(&service, "SUB svc 1\r\n");
+        rig_sync(&service, "");
+        rig_send(&root, "SUB _INBOX.r.* 1\r\nPUB svc _INBOX.r.1 0\r\n\r\n");
+        rig_expect(&service, "MSG svc 1 _INBOX.r.1 0\r\n\r\n");
+        for (int answer = 0; answer < 3; answer++) {
+            rig_send(&service, "PUB _INBOX.r.1 0\r\n\r\n");
+            strcat(errors, answer >= cases[i].allowed ? refused : "");
+        }
+        rig_sync(&service, errors);
+        rig_close(&service);
+        rig_close(&root);
+    }
+}
+
 /* ---- several providers ------------------------------------------------------------------------
  */
 
@@ -581,6 +652,8 @@ int main(void)
         WITH_SERVER(test_reply_subjects),
         WITH_SERVER(test_forwarded_requests),
         WITH_SERVER(test_allow_responses),
+        WITH_SERVER(test_allow_responses_expire),
+        WITH_SERVER(test_allow_responses_in_inboxes),
         cmocka_unit_test(test_two_providers),
         cmocka_unit_test(test_any_deny_denies),
         cmocka_unit_test(test_allow_without_a_set_denies),
