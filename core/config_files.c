@@ -46,6 +46,36 @@ static bool is_guarded(const struct stat *st, const char *shown, struct report *
     return false;
 }
 
+/* Who can write a folder can put another file in its place, unless its sticky bit forbids it. */
+static bool folder_is_guarded(const char *path, const char *shown, struct report *report)
+{
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
+    char *folder = strndup(slash == NULL ? "." : path, len);
+    CHECK(folder != NULL);
+    bool is_open = stat(folder, &st) == 0 && (st.st_mode & S_IWOTH) != 0;
+    bool is_sound = !is_open || (st.st_mode & S_ISVTX) != 0;
+    if (!is_sound) {
+        report_add(
+            report, ERROR_CONFIG_WRITABLE, (struct ub_where){shown, 0},
+            "lies in folder %s, which can be written by others (mode %04o): run chmod o-w %s",
+            folder, (unsigned)st.st_mode & 07777u, folder);
+    }
+    free(folder);
+    return is_sound;
+}
+
+/* The folder of the file itself, and that of a link which leads to it. */
+static bool folders_are_guarded(const struct config_file *file, struct report *report)
+{
+    char *real = realpath(file->path, NULL);
+    bool is_sound = folder_is_guarded(file->path, file->shown, report) &&
+                    (real == NULL || folder_is_guarded(real, file->shown, report));
+    free(real);
+    return is_sound;
+}
+
 /* ---- one file ---------------------------------------------------------------------------------
  */
 
@@ -83,7 +113,9 @@ static bool read_fd(const struct config_file *file, int fd, struct report *repor
                    kind_words(st.st_mode));
         return false;
     }
-    if (!is_guarded(&st, file->shown, report)) {
+    bool is_sound = is_guarded(&st, file->shown, report);
+    is_sound &= folders_are_guarded(file, report);
+    if (!is_sound) {
         return false;
     }
     if (!read_all(fd, text_out, len_out)) {

@@ -11,6 +11,10 @@ static void set_unknown_block(struct config *config, const char *assignment, con
 {
     struct suggest suggest = {.written = name};
     char hint[128];
+    struct core_block core;
+    for (size_t i = 0; core_block_at(i, &core); i++) {
+        suggest_offer(&suggest, core.name);
+    }
     for (size_t i = 0; i < config->module_count; i++) {
         suggest_offer(&suggest, config->modules[i].name);
     }

@@ -95,7 +95,8 @@ static bool size_fits(const struct adopt *adopt)
     }
     if (said > there) {
         adopt_fault(adopt, ERROR_MODULE_SIZE,
-                    "%s: its descriptor claims %zu bytes, but the file has %zu: rebuild the module",
+                    "%s: its descriptor claims %zu bytes, but the file has %zu: rebuild the module "
+                    "with .size = sizeof(struct ub_module)",
                     adopt->block->title, said, there);
     } else {
         adopt_fault(adopt, ERROR_MODULE_SIZE,
@@ -112,9 +113,11 @@ static bool name_fits(const struct adopt *adopt, const struct ub_module *module)
     if (strcmp(name, adopt->block->name) == 0) {
         return true;
     }
-    adopt_fault(
-        adopt, ERROR_MODULE_NAME, "%s: %s calls itself \"%.64s\", but the config names it \"%s\"",
-        adopt->block->title, adopt->file != NULL ? adopt->file : "it", name, adopt->block->name);
+    adopt_fault(adopt, ERROR_MODULE_NAME,
+                "%s: %s calls itself \"%.64s\", but the config names it \"%s\": write module "
+                "\"%.64s\", or give the module's descriptor .name = \"%s\"",
+                adopt->block->title, adopt->file != NULL ? adopt->file : "it", name,
+                adopt->block->name, name, adopt->block->name);
     return false;
 }
 

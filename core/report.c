@@ -81,8 +81,14 @@ void report_add_err(struct report *report, enum error_id id, struct ub_where whe
                     const char *module, const struct ub_err *err)
 {
     char message[2048];
-    snprintf(message, sizeof(message), "module \"%s\": %s", module,
-             err->message[0] != '\0' ? err->message : ub_status_name(err->status));
+    if (err->message[0] != '\0') {
+        snprintf(message, sizeof(message), "module \"%s\": %s", module, err->message);
+    } else {
+        snprintf(message, sizeof(message),
+                 "module \"%s\": %s, and it gives no reason (\"%s\", %d): tell its author to fill "
+                 "the ub_err",
+                 module, error_entry(id)->what, ub_status_name(err->status), (int)err->status);
+    }
     struct report_item *item =
         report_push(report, id, err->where.file != NULL ? err->where : where, message);
     if (item != NULL && err->code[0] != '\0') {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every config that membershipd must refuse: exit 1, the exact sentence, nothing started.
 import assert from 'node:assert/strict';
-import { chmod, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { lua } from './lib/lua.mjs';
@@ -210,6 +211,42 @@ describe('a config is refused, and nothing is started, for', () => {
     await chmod(join(place.dir, 'node.lua'), 0o646);
     await place.refuses(
       ['node.lua: can be written by others (mode 0646): run chmod o-w node.lua']);
+  });
+
+  test('a folder that others can write', async (t) => {
+    const place = await Place.create(t);
+    await place.write();
+    await chmod(place.dir, 0o777);
+    await place.refuses(['node.lua: lies in folder ., which can be written by others (mode 0777): '
+      + 'run chmod o-w .']);
+  });
+
+  test('what is no file: a pipe, a device, a folder', async (t) => {
+    const place = await Place.create(t);
+    execFileSync('mkfifo', [join(place.dir, 'node.lua')]);
+    await place.refuses(['node.lua: is a pipe (FIFO), not a file']);
+    for (const [path, what] of [['/dev/zero', 'device'], ['/', 'folder']]) {
+      const run = await place.runBare(['-c', path, '--check']);
+      assert.equal(run.code, 1);
+      assert.equal(run.stderr, `${path}: is a ${what}, not a file\n1 error, nothing was started.\n`);
+    }
+  });
+
+  test('every file of several, at once', async (t) => {
+    const place = await Place.create(t);
+    await mkdir(join(place.dir, 'conf.d'));
+    await writeFile(join(place.dir, 'conf.d', '10.lua'), 'log { levl = "info" }\n');
+    await writeFile(join(place.dir, 'conf.d', '20.lua'), '\nlog {\n');
+    await writeFile(join(place.dir, 'nodes.env'), 'A=1\nB\n');
+    await place.write({ modules: { 'blob-fs': { dirr: 'x' } },
+      extra: 'include "conf.d"\nlocal n = envfile "nodes.env"\nmodule "nats" {}' });
+    await place.refuses([
+      'conf.d/10.lua:1: log: unknown setting "levl" (did you mean "level"?)',
+      'conf.d/20.lua:3: unexpected symbol near <eof>',
+      'node.lua:5: module "blob-fs": unknown setting "dirr" (did you mean "dir"?)',
+      'node.lua:11: module "nats" is given twice (first on line 8)',
+      'nodes.env:2: no "=" on this line: write NAME=value, or # before a comment',
+    ]);
   });
 
   test('a file that is not there', async (t) => {

@@ -22,8 +22,9 @@ const ZOO = {
   'zoo-symbol': `: ${fileOf('zoo-symbol')} has no symbol "unibus_module", so it is not a unibus `
     + 'module: declare one with UB_MODULE = { … } (include/unibus/module.h)',
   'zoo-short': /: its descriptor has 8 bytes, but ABI 1\.0 has at least \d+: rebuild the module$/,
-  'zoo-long': /: its descriptor claims 4096 bytes, but the file has \d+: rebuild the module$/,
+  'zoo-long': /: its descriptor claims 4096 bytes, but the file has \d+: rebuild the module with \.size = sizeof\(struct ub_module\)$/,
   'zoo-name': `: ${fileOf('zoo-name')} calls itself "somebody-else", but the config names it `
+    + '"zoo-name": write module "somebody-else", or give the module\'s descriptor .name = '
     + '"zoo-name"',
   'zoo-ops': /: its ops table has 16 bytes, but ABI 1\.0 has at least \d+: rebuild the module$/,
   'zoo-destroy': ': its ops table has no destroy',

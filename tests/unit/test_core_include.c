@@ -164,6 +164,19 @@ static void every_file_is_judged_like_the_main_one(void **state)
           "2 errors, nothing was started.\n");
     assert_int_equal(chmod("d", 0703), 0);
     FAILS(LUA("include \"d\""), ONE("d: can be written by others (mode 0703): run chmod o-w d"));
+    assert_int_equal(chmod("d/a.lua", 0600), 0);
+    char expected[512];
+    snprintf(expected, sizeof(expected),
+             ONE("d/a.lua: lies in folder %1$s/d, which can be written by others (mode 0703): run "
+                 "chmod o-w %1$s/d"),
+             test_folder);
+    FAILS(LUA("include \"d/a.lua\""), expected);
+    /* A sticky bit keeps others from replacing the file, and from nothing else. */
+    struct test_node node;
+    assert_int_equal(chmod("d", 01703), 0);
+    opens(&node, LUA("include \"d/a.lua\""));
+    node_close(&node);
+    FAILS(LUA("include \"d\""), ONE("d: can be written by others (mode 1703): run chmod o-w d"));
     folder_make("e");
     folder_make("e/sub.lua");
     assert_int_equal(mkfifo("e/pipe.lua", 0600), 0);

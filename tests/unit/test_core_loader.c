@@ -81,13 +81,14 @@ static void descriptor_must_fit(void **state)
     FAILS(LUA("module \"zoo-short\" {}"), expected);
     snprintf(expected, sizeof(expected),
              ONE("zoo-long\": its descriptor claims 4096 bytes, but the file has %zu: rebuild the "
-                 "module"),
+                 "module with .size = sizeof(struct ub_module)"),
              sizeof(struct ub_module));
     FAILS(LUA("module \"zoo-long\" {}"), expected);
     FAILS(
         LUA("module \"zoo-name\" {}"),
         ONE("zoo-name\": " ZOO("zoo-name") " calls itself \"somebody-else\", but the config names "
-                                           "it \"zoo-name\""));
+                                           "it \"zoo-name\": write module \"somebody-else\", or "
+                                           "give the module's descriptor .name = \"zoo-name\""));
     snprintf(expected, sizeof(expected),
              ONE("zoo-ops\": its ops table has 16 bytes, but ABI 1.0 has at least %zu: rebuild the "
                  "module"),
@@ -136,6 +137,29 @@ static void tables_must_be_sound(void **state)
             "least %zu"),
         offsetof(struct ub_field, record));
     FAILS(LUA("module \"zoo-stride\" {}"), expected);
+}
+
+static enum ub_status create_badly(const struct ub_host *host, const void *settings,
+                                   void **self_out, struct ub_err *err)
+{
+    (void)host;
+    (void)settings;
+    (void)self_out;
+    (void)err;
+    return (enum ub_status)999;
+}
+
+static void garbage_is_named(void **state)
+{
+    (void)state;
+    static const struct ub_module_ops ops = {
+        .size = sizeof(ops), .create = create_badly, .destroy = free};
+    static const struct ub_module module = {
+        .size = sizeof(module), .abi_major = 1, .name = "mute", .ops = &ops};
+    static const struct ub_module *const statics[] = {&module};
+    plan_fails(LUA("module \"mute\" {}"), statics, 1,
+               ONE("mute\": a module refuses its settings, and it gives no reason (\"unknown "
+                   "status\", 999): tell its author to fill the ub_err"));
 }
 
 /* Pairs of entries that make sense together only. */
@@ -427,6 +451,7 @@ int main(void)
         FOLDER_TEST(files_must_be_there),
         FOLDER_TEST(tables_must_be_sound),
         FOLDER_TEST(ops_go_together),
+        FOLDER_TEST(garbage_is_named),
         FOLDER_TEST(other_files_are_no_modules),
         FOLDER_TEST(what_a_module_lacks_is_named),
         FOLDER_TEST(links_lead_to_the_file),
