@@ -284,7 +284,7 @@ static void write_value(FILE *out, const struct effective *effective)
     if (effective->field.kind == UB_KIND_SECRET) {
         write_secret(out, effective);
     } else if (is_hidden(effective)) {
-        fputs(effective->said == NULL ? "nil" : "…", out);
+        fputs(effective->said == NULL ? "nil" : "\"…\"", out); /* Lua, and no value by mistake */
     } else if (effective->field.kind == UB_KIND_RECORDS) {
         write_records(out, effective);
     } else {

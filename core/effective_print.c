@@ -5,7 +5,7 @@
 #include "check.h"
 #include "effective.h"
 
-#define NAME_WIDTH_MAX  24 /* longer ones push their line to the right */
+#define NAME_WIDTH_MAX  40 /* longer ones push their line to the right */
 #define VALUE_WIDTH_MAX 44
 
 static const void *slot_of(const struct effective *effective)

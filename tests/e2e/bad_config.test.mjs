@@ -155,7 +155,7 @@ const CASES = {
   },
   'a secret that is written into the config': {
     modules: { good: { path: goodModule(), key: 'hunter2' } },
-    errors: ['node.lua:9: module "good": key = "hunter2": secret "file" is needed'],
+    errors: ['node.lua:9: module "good": key = …: secret "file" is needed'],
   },
   'an environment variable that is not set': {
     modules: { 'kv-sqlite': { file: lua('env.UNIBUS_NOT_SET') } },
