@@ -161,7 +161,7 @@ static struct kind_shape kind_shape(enum ub_kind kind)
         [UB_KIND_RECORDS] = SHAPE(struct ub_records),
     };
     bool is_known = (unsigned)kind < sizeof(shapes) / sizeof(shapes[0]);
-    return is_known ? shapes[kind] : (struct kind_shape){0, 1};
+    return is_known && shapes[kind].size > 0 ? shapes[kind] : (struct kind_shape){0, 1};
 }
 
 /* What a config can write: name or table.name. */
@@ -210,8 +210,12 @@ static const char *records_fault(const struct ub_field *list, char *words, size_
         return "has a table of its records that cannot be read";
     }
     for (uint32_t i = 0; i < table.count; i++) {
-        if (field_at(&table, i).kind == UB_KIND_RECORDS) {
+        enum ub_kind kind = field_at(&table, i).kind;
+        if (kind == UB_KIND_RECORDS) {
             return "has records in its records: one level is all there is";
+        }
+        if (table.settings_size % kind_shape(kind).align != 0) {
+            return "has records of a size that no C struct of these fields has: use UB_RECORD";
         }
     }
     char inner[256];

@@ -233,6 +233,7 @@ static void faulty_tables_of_records_are_refused(void **state)
     static const struct ub_field outside[] = {UB_FIELD_INT(struct person, age, "1", 0, 0, 0, "")};
     static const struct ub_record twice = UB_RECORD(struct town, inner);
     static const struct ub_record narrow = {sizeof(narrow), outside, 1, sizeof(outside[0]), 8};
+    static const struct ub_record odd = {sizeof(odd), outside, 1, sizeof(outside[0]), 61};
     static const struct ub_record small = {8, outside, 1, sizeof(outside[0]), 64};
     static const struct ub_record empty = {sizeof(empty), NULL, 1, sizeof(outside[0]), 64};
     static const struct {
