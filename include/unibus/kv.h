@@ -143,7 +143,8 @@ struct ub_kv_ops {
                            struct ub_err *err);
 
     /* Changes below the prefix (see list) with revision > from_revision; 0 = what is there now.
-     * A damaged record is passed over with LOST. fn may call the store and should be quick. */
+     * A damaged record is passed over with LOST. fn may call the store. A slow fn delays no other
+     * watch; its own skips states in between and gets LOST or RESET. */
     enum ub_status (*watch)(struct ub_kv_bucket *bucket, const struct ub_kv_key *prefix,
                             int64_t from_revision, ub_kv_watch_fn fn, void *arg,
                             struct ub_kv_watch **watch_out, struct ub_err *err);

@@ -85,7 +85,9 @@ static enum ub_status list_folder(struct blobfs *store, unsigned first, struct l
     blobfs_name_of(&hash, &name);
     int fd = blobfs_folder_open(store, &name, false);
     if (fd < 0) {
-        return errno == ENOENT ? UB_OK : blobfs_fail_errno(store, false, "open", name.folder, err);
+        return errno == ENOENT
+                   ? UB_OK
+                   : ubs_trouble_errno(&store->trouble, false, "open", name.folder, err);
     }
     enum ub_status status = read_folder(fd, name.folder, &hashes, err);
     if (status == UB_OK && hashes.count > 0) {

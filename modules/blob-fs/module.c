@@ -17,6 +17,15 @@ static const struct ub_field fields[] = {
                   "all blobs together; 0 = no limit. With a limit, start counts all files"),
 };
 
+static const struct ubs_trouble_row trouble_rows[UBS_TROUBLE_COUNT] = {
+    [UBS_DAMAGE] = {"E-BLOB-001", "blob-damaged",
+                    "check the disk; upload the blob again, which replaces the file"},
+    [UBS_IO] = {"E-BLOB-002", "store-failed",
+                "the store is read-only: check the disk and the kernel log, then restart"},
+    [UBS_FULL] = {"E-BLOB-003", "store-full",
+                  "make room on the file system; uploads go on by themselves"},
+};
+
 static enum ub_status create(const struct ub_host *host, const void *settings, void **self_out,
                              struct ub_err *err)
 {
@@ -27,8 +36,8 @@ static enum ub_status create(const struct ub_host *host, const void *settings, v
     }
     store->host = host;
     store->settings = settings;
-    store->home = (struct blobfs_home){-1, -1, -1};
-    blobfs_trouble_init(&store->trouble);
+    store->home = (struct blobfs_home){UBS_HOME_INIT, -1};
+    ubs_trouble_init(&store->trouble, host, trouble_rows, store->settings->dir);
     pthread_mutex_init(&store->lock, NULL);
     *self_out = store;
     return UB_OK;
@@ -62,7 +71,7 @@ static void destroy(void *self)
 {
     struct blobfs *store = self;
     pthread_mutex_destroy(&store->lock);
-    blobfs_trouble_fini(&store->trouble);
+    ubs_trouble_fini(&store->trouble);
     free(store);
 }
 
@@ -74,7 +83,7 @@ static void posture(void *self, const struct ub_posture_sink *sink)
 
 static void health(void *self, const struct ub_health_sink *sink)
 {
-    blobfs_trouble_health(self, sink);
+    ubs_trouble_health(&((struct blobfs *)self)->trouble, sink);
 }
 
 static const struct ub_module_ops ops = {

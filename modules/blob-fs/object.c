@@ -37,7 +37,7 @@ bool blobfs_name_parse(const char *folder, const char *file, struct ub_blob_hash
 
 int blobfs_folder_open(struct blobfs *store, const struct blobfs_name *name, bool with_make)
 {
-    int dir_fd = store->home.dir_fd;
+    int dir_fd = store->home.base.dir_fd;
     if (with_make && mkdirat(dir_fd, name->folder, 0700) != 0 && errno != EEXIST) {
         return -1;
     }
@@ -63,7 +63,7 @@ static enum ub_status fail_open(struct blobfs *store, const struct blobfs_name *
                                 struct ub_err *err)
 {
     return errno == ENOENT ? blobfs_fail_absent(name, err)
-                           : blobfs_fail_errno(store, false, "find", name->hex, err);
+                           : ubs_trouble_errno(&store->trouble, false, "find", name->hex, err);
 }
 
 enum ub_status blobfs_stat(void *self, const struct ub_blob_hash *hash,
@@ -106,11 +106,11 @@ enum ub_status blobfs_remove(void *self, const struct ub_blob_hash *hash, struct
     if (is_there && unlinkat(folder, name.file, 0) == 0) {
         blobfs_room_give_locked(store, st.st_size);
     } else if (errno != ENOENT) {
-        status = blobfs_fail_errno(store, false, "remove", name.hex, err);
+        status = ubs_trouble_errno(&store->trouble, false, "remove", name.hex, err);
     }
     pthread_mutex_unlock(&store->lock);
     if (status == UB_OK && fsync(folder) != 0) {
-        status = blobfs_fail_errno(store, true, "sync the removal of", name.hex, err);
+        status = ubs_trouble_errno(&store->trouble, true, "sync the removal of", name.hex, err);
     }
     close(folder);
     return status;

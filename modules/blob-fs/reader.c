@@ -63,11 +63,11 @@ enum ub_status blobfs_open(void *self, const struct ub_blob_hash *hash,
     int fd = open_file(store, &name);
     if (fd < 0) {
         return errno == ENOENT ? blobfs_fail_absent(&name, err)
-                               : blobfs_fail_errno(store, false, "open", name.hex, err);
+                               : ubs_trouble_errno(&store->trouble, false, "open", name.hex, err);
     }
     enum ub_status status;
     if (fstat(fd, &st) != 0) {
-        status = blobfs_fail_errno(store, false, "examine", name.hex, err);
+        status = ubs_trouble_errno(&store->trouble, false, "examine", name.hex, err);
     } else if (!S_ISREG(st.st_mode)) {
         status = blobfs_fail_absent(&name, err);
     } else {
@@ -88,7 +88,7 @@ static enum ub_status fail_damaged(struct ub_blob_reader *reader, const char *wh
     struct blobfs_name name;
     blobfs_name_of(&reader->name, &name);
     snprintf(text, sizeof(text), "the blob %s is damaged: %s; upload it again", name.hex, why);
-    blobfs_trouble_note(reader->store, BLOBFS_DAMAGE, text);
+    ubs_trouble_note(&reader->store->trouble, UBS_DAMAGE, text);
     return ub_fail_code(err, UB_EDAMAGED, "E-BLOB-001", "%s", text);
 }
 
@@ -101,7 +101,7 @@ static enum ub_status read_all(struct ub_blob_reader *reader, int64_t offset, ui
             continue;
         }
         if (got < 0) {
-            return blobfs_fail_errno(reader->store, false, "read", "a blob", err);
+            return ubs_trouble_errno(&reader->store->trouble, false, "read", "a blob", err);
         }
         if (got == 0) {
             return fail_damaged(reader, "its file became shorter", err);

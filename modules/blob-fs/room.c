@@ -53,12 +53,12 @@ enum ub_status blobfs_room_check(struct blobfs *store, int64_t item_bytes, struc
     if (!is_within) {
         return fail_total(store, err);
     }
-    if (fstatvfs(store->home.dir_fd, &vfs) != 0) {
-        return blobfs_fail_errno(store, false, "examine", "the file system", err);
+    if (fstatvfs(store->home.base.dir_fd, &vfs) != 0) {
+        return ubs_trouble_errno(&store->trouble, false, "examine", "the file system", err);
     }
     if ((uint64_t)vfs.f_bavail < (uint64_t)(item_bytes + KEEP_FREE_BYTES) / vfs.f_frsize) {
         errno = ENOSPC;
-        return blobfs_fail_errno(store, false, "take", "a blob", err);
+        return ubs_trouble_errno(&store->trouble, false, "take", "a blob", err);
     }
     return UB_OK;
 }

@@ -8,10 +8,12 @@
 #include <pthread.h>
 
 #include <unibus/blob.h>
+#include <unibus/error.h>
 #include <unibus/module.h>
 
+#include <ubs/trouble.h>
+
 #include "home.h"
-#include "trouble.h"
 
 struct blobfs_settings {
     const char *dir;
@@ -22,7 +24,7 @@ struct blobfs {
     const struct ub_host *host;
     const struct blobfs_settings *settings;
     struct blobfs_home home;
-    struct blobfs_trouble trouble;
+    struct ubs_trouble trouble;
     pthread_mutex_t lock;
     int64_t total; /* bytes of all files, under lock; only with max_total */
     bool is_open;

@@ -26,13 +26,7 @@ static enum ub_status check_writable(struct blobfs *store, struct ub_err *err)
     if (!store->is_open) {
         return ub_fail(err, UB_EUNAVAILABLE, "the store %s is stopped", store->settings->dir);
     }
-    if (blobfs_trouble_is_on(store, BLOBFS_IO)) {
-        return ub_fail_code(err, UB_EUNAVAILABLE, "E-BLOB-002",
-                            "the store %s is read-only after an I/O error (see the health "
-                            "report): check the disk, then restart",
-                            store->settings->dir);
-    }
-    return UB_OK;
+    return ubs_trouble_check_writable(&store->trouble, err);
 }
 
 static enum ub_status open_tmp(struct ub_blob_writer *writer, struct ub_err *err)
@@ -43,8 +37,9 @@ static enum ub_status open_tmp(struct ub_blob_writer *writer, struct ub_err *err
     sodium_bin2hex(writer->tmp, sizeof(writer->tmp), random, sizeof(random));
     writer->fd = openat(store->home.tmp_fd, writer->tmp,
                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return writer->fd >= 0 ? UB_OK
-                           : blobfs_fail_errno(store, false, "make", "a temporary file", err);
+    return writer->fd >= 0
+               ? UB_OK
+               : ubs_trouble_errno(&store->trouble, false, "make", "a temporary file", err);
 }
 
 enum ub_status blobfs_begin(void *self, int64_t expected_bytes, struct ub_blob_writer **writer_out,
@@ -110,7 +105,7 @@ static enum ub_status append(struct ub_blob_writer *writer, struct ub_bytes byte
     }
     writer->length += (int64_t)bytes.len;
     if (!write_all(writer->fd, bytes.ptr, bytes.len)) {
-        return blobfs_fail_errno(store, true, "write", "a blob", err);
+        return ubs_trouble_errno(&store->trouble, true, "write", "a blob", err);
     }
     crypto_generichash_update(&writer->hash, bytes.ptr, bytes.len);
     return UB_OK;
@@ -185,16 +180,16 @@ static enum ub_status publish(struct ub_blob_writer *writer, const struct blobfs
 {
     struct blobfs *store = writer->store;
     if (fsync(writer->fd) != 0) {
-        return blobfs_fail_errno(store, true, "sync", name->hex, err);
+        return ubs_trouble_errno(&store->trouble, true, "sync", name->hex, err);
     }
     int folder = blobfs_folder_open(store, name, true);
     if (folder < 0) {
-        return blobfs_fail_errno(store, true, "make the folder of", name->hex, err);
+        return ubs_trouble_errno(&store->trouble, true, "make the folder of", name->hex, err);
     }
     *is_moved_out = move_in(writer, folder, name);
     bool is_durable = *is_moved_out && fsync(folder) == 0;
     enum ub_status status =
-        is_durable ? UB_OK : blobfs_fail_errno(store, true, "store", name->hex, err);
+        is_durable ? UB_OK : ubs_trouble_errno(&store->trouble, true, "store", name->hex, err);
     close(folder);
     return status;
 }
@@ -220,7 +215,7 @@ enum ub_status blobfs_commit(struct ub_blob_writer **writer, const struct ub_blo
     }
     end(writer, is_moved);
     if (status == UB_OK) {
-        blobfs_trouble_clear(store, BLOBFS_FULL);
+        ubs_trouble_clear(&store->trouble, UBS_FULL);
     }
     return status;
 }

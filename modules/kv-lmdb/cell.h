@@ -18,7 +18,7 @@
 
 #include <unibus/kv.h>
 
-#include "key.h"
+#include <ubs/key.h>
 
 #define KVLM_SEAL_KEY_BYTES 32
 #define KVLM_PLACE_MAX      511 /* LMDB's longest key */

@@ -24,47 +24,63 @@ static bool is_disk_full(const struct kvlm *store)
            (uint64_t)fs.f_bavail * fs.f_frsize < ROOM_MIN;
 }
 
-static enum kvlm_trouble_kind kind_of(const struct kvlm *store, int rc)
+static enum ubs_trouble_kind kind_of(const struct kvlm *store, int rc)
 {
     switch (rc) {
     case ENOSPC:
     case EDQUOT:
     case MDB_MAP_FULL:
-        return KVLM_FULL;
+        return UBS_FULL;
     case EIO:
-        return is_disk_full(store) ? KVLM_FULL : KVLM_IO;
+        return is_disk_full(store) ? UBS_FULL : UBS_IO;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_CURSOR_FULL:
     case MDB_INVALID:
     case MDB_BAD_TXN:
-        return KVLM_DAMAGE;
+        return UBS_DAMAGE;
     default:
-        return KVLM_IO; /* with MDB_PANIC: a meta page could not be written */
+        return UBS_IO; /* with MDB_PANIC: a meta page could not be written */
+    }
+}
+
+static const struct {
+    const char *what;
+    enum ub_status status;
+} failures[UBS_TROUBLE_COUNT] = {
+    [UBS_DAMAGE] = {"the structure is damaged in", UB_EDAMAGED},
+    [UBS_IO] = {"cannot use the store", UB_EIO},
+    [UBS_FULL] = {"no room for the store", UB_EUNAVAILABLE},
+};
+
+enum ub_status kvlm_env_status(const struct kvlm *store, int rc)
+{
+    switch (rc) {
+    case MDB_SUCCESS:
+        return UB_OK;
+    case MDB_MAP_FULL: /* the frame makes the map grow and tries again */
+        return UB_ELIMIT;
+    case ENOMEM:
+        return UB_ENOMEM;
+    default:
+        return failures[kind_of(store, rc)].status;
     }
 }
 
 enum ub_status kvlm_env_fail(struct kvlm *store, int rc, struct ub_err *err)
 {
-    static const struct {
-        const char *what;
-        enum ub_status status;
-    } rows[KVLM_TROUBLE_COUNT] = {
-        [KVLM_DAMAGE] = {"the structure is damaged in", UB_EDAMAGED},
-        [KVLM_IO] = {"cannot use the store", UB_EIO},
-        [KVLM_FULL] = {"no room for the store", UB_EUNAVAILABLE},
-    };
     char text[UB_ERR_MESSAGE_MAX];
-    if (rc == ENOMEM) {
-        return ub_fail(err, UB_ENOMEM, "no memory for the store %s", store->settings->dir);
+    enum ub_status status = kvlm_env_status(store, rc);
+    if (status == UB_ENOMEM) {
+        return ub_fail(err, status, "no memory for the store %s", store->settings->dir);
     }
-    enum kvlm_trouble_kind kind = kind_of(store, rc);
-    snprintf(text, sizeof(text), "%s %s: %s (LMDB %d)", rows[kind].what, store->settings->dir,
+    enum ubs_trouble_kind kind = kind_of(store, rc);
+    snprintf(text, sizeof(text), "%s %s: %s (LMDB %d)", failures[kind].what, store->settings->dir,
              mdb_strerror(rc), rc);
-    if (rc != MDB_MAP_FULL) { /* the writer makes the map grow and tries again */
-        kvlm_trouble_note(store, kind, text);
+    if (status != UB_ELIMIT) {
+        ubs_trouble_note(&store->kv.trouble, kind, text);
     }
-    return ub_fail(err, rows[kind].status, "%s", text);
+    return ub_fail(err, status, "%s", text);
 }
 
 /* ---- the map ----------------------------------------------------------------------------------
@@ -88,7 +104,7 @@ static enum ub_status fail_map_max(struct kvlm *store, struct ub_err *err)
     snprintf(text, sizeof(text),
              "the store %s has reached map_max = %" PRId64 " bytes: raise map_max and restart",
              store->settings->dir, store->settings->map_max);
-    kvlm_trouble_note(store, KVLM_FULL, text);
+    ubs_trouble_note(&store->kv.trouble, UBS_FULL, text);
     return ub_fail_code(err, UB_EUNAVAILABLE, "E-KV-003", "%s", text);
 }
 
@@ -111,7 +127,7 @@ enum ub_status kvlm_env_grow(struct kvlm *store, int64_t wait_ms, struct ub_err 
         return kvlm_env_fail(store, rc, err);
     }
     atomic_store(&store->env.map_size, size);
-    ub_log(store->host, UB_LOG_INFO, "store-grown", "the map of the store has grown",
+    ub_log(store->kv.host, UB_LOG_INFO, "store-grown", "the map of the store has grown",
            UB_TEXT("dir", store->settings->dir), UB_NUMBER("bytes", size));
     return UB_OK;
 }
@@ -131,7 +147,7 @@ void kvlm_env_clear_readers(struct kvlm *store)
     int dead = 0;
     if (mdb_reader_check(store->env.mdb, &dead) == MDB_SUCCESS && dead > 0) {
         atomic_fetch_add(&store->env.stale_readers, dead);
-        ub_log(store->host, UB_LOG_WARN, "stale-readers", "dead processes held old pages",
+        ub_log(store->kv.host, UB_LOG_WARN, "stale-readers", "dead processes held old pages",
                UB_TEXT("dir", store->settings->dir), UB_NUMBER("readers", dead));
     }
 }
@@ -146,7 +162,7 @@ static enum ub_status check_file(struct kvlm *store, struct kvlm_tree_report *re
     struct stat st;
     *report_out = (struct kvlm_tree_report){.is_new = true};
     snprintf(path, sizeof(path), "%s/" KVLM_DATA_FILE, store->settings->dir);
-    int fd = openat(store->home.dir_fd, KVLM_DATA_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(store->home.base.dir_fd, KVLM_DATA_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) != 0) {
         enum ub_status status = ub_fail(err, UB_EIO, "cannot open %s: %s", path, strerror(errno));
         if (fd >= 0) {
@@ -174,7 +190,7 @@ static void note_strays(struct kvlm *store, uint64_t strays)
         snprintf(what, sizeof(what),
                  "the names of %" PRIu64 " entries are damaged in %s: no key can be called absent",
                  strays, store->settings->dir);
-        kvlm_trouble_note(store, KVLM_DAMAGE, what);
+        ubs_trouble_note(&store->kv.trouble, UBS_DAMAGE, what);
         atomic_store(&store->env.is_doubtful, true);
     }
 }

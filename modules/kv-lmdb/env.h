@@ -33,12 +33,14 @@ void kvlm_env_grow_early(struct kvlm *store);
 /* Frees the slots of readers whose process is dead: they keep old pages alive. */
 void kvlm_env_clear_readers(struct kvlm *store);
 
-/* A transaction that writes. commit names the transaction in the tree (tree.c) and gives LMDB's
- * code; the transaction is over in any case. */
+/* A transaction that writes, on the writer's thread or before it runs. commit names the transaction
+ * in the tree (tree.c) and gives LMDB's code; the transaction is over in any case. */
 enum ub_status kvlm_txn_begin(struct kvlm *store, struct kvlm_txn *txn_out, struct ub_err *err);
 int kvlm_txn_commit(struct kvlm_txn *txn, struct ub_err *err);
 
-/* LMDB's code as ours; notes trouble when it is one. */
+/* LMDB's code as ours, without words: UB_ELIMIT when the map is full. */
+enum ub_status kvlm_env_status(const struct kvlm *store, int rc);
+/* The same in words; notes trouble when it is one. */
 enum ub_status kvlm_env_fail(struct kvlm *store, int rc, struct ub_err *err);
 
 #endif

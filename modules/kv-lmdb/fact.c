@@ -23,7 +23,7 @@ static enum ub_status fail_damaged(struct kvlm_txn *txn, const char *name, bool 
     char what[UB_ERR_MESSAGE_MAX];
     snprintf(what, sizeof(what), "%s of the fact %s is damaged in %s",
              is_lost ? "every copy" : "one of two copies", name, txn->store->settings->dir);
-    kvlm_trouble_note_once(txn->store, KVLM_DAMAGE, what);
+    ubs_trouble_note_once(&txn->store->kv.trouble, UBS_DAMAGE, what);
     return is_lost
                ? ub_fail_code(err, UB_EDAMAGED, "E-KV-001", "%s: restore it from a backup", what)
                : UB_OK;

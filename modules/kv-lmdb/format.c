@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store.h"
+#include "bucket.h"
 #include "format.h"
 
 #include <stdlib.h>
@@ -53,7 +54,7 @@ static enum ub_status make_facts(struct kvlm_txn *txn, struct ub_err *err)
 {
     struct kvlm *store = txn->store;
     struct ub_bytes key = {store->seal_key, sizeof(store->seal_key)};
-    store->host->clock->random(store->host, store->seal_key, sizeof(store->seal_key));
+    store->kv.host->clock->random(store->kv.host, store->seal_key, sizeof(store->seal_key));
     enum ub_status status = put_format(txn, err);
     if (status == UB_OK) {
         status = kvlm_fact_write(txn, "seal-key", key, err);

@@ -3,206 +3,59 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <unibus/error.h>
 
-#define LOCK_CLEAN "closed\n"
+/* LMDB writes to the lock file through a map, and a full disk would then end the process by SIGBUS:
+ * so its room is allocated before. */
+#define LOCK_FILE_BYTES 16384
+#define NEW_MARK        "unibus.new"
 
 static enum ub_status fail_errno(struct ub_err *err, const char *doing, const char *path)
 {
     return ub_fail(err, UB_EIO, "cannot %s %s: %s", doing, path, strerror(errno));
 }
 
-/* Ours, writable for us, not writable for others? */
-static enum ub_status check_owner(int fd, const char *what, const char *path, struct ub_err *err)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0) {
-        return fail_errno(err, "examine", path);
-    }
-    if (st.st_uid != geteuid()) {
-        return ub_fail(err, UB_EDENIED,
-                       "the %s %s belongs to uid %u (mode %04o) and we are uid %u: chown it or "
-                       "run as its owner",
-                       what, path, st.st_uid, st.st_mode & 07777, geteuid());
-    }
-    if ((st.st_mode & S_IWUSR) == 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return ub_fail(err, UB_EDENIED,
-                       "the %s %s has mode %04o (uid %u): it must be writable for its owner and "
-                       "for nobody else; chmod it",
-                       what, path, st.st_mode & 07777, st.st_uid);
-    }
-    return UB_OK;
-}
-
-/* The folder's own name is made durable with the folder above it. */
-static enum ub_status make_dir(const char *dir, struct ub_err *err)
-{
-    char above[PATH_MAX];
-    const char *slash = strrchr(dir, '/');
-    if (slash == NULL || slash == dir || slash[1] == '\0' || strlen(dir) + 32 >= sizeof(above)) {
-        return ub_fail(err, UB_EINVAL, "dir = \"%s\" is no absolute path of a folder", dir);
-    }
-    snprintf(above, sizeof(above), "%.*s", (int)(slash - dir), dir);
-    if (mkdir(dir, 0700) != 0) {
-        return errno == EEXIST ? UB_OK : fail_errno(err, "make the folder", dir);
-    }
-    int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_synced = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return is_synced ? UB_OK : fail_errno(err, "sync the folder", above);
-}
-
-static enum ub_status open_dir(struct kvlm_home *home, const char *dir, struct ub_err *err)
-{
-    enum ub_status status = make_dir(dir, err);
-    if (status != UB_OK) {
-        return status;
-    }
-    home->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (home->dir_fd < 0) {
-        return fail_errno(err, "open the folder", dir);
-    }
-    status = check_owner(home->dir_fd, "folder", dir, err);
-    if (status == UB_OK && faccessat(home->dir_fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
-        return ub_fail(err, UB_EDENIED, "the folder %s is not writable for uid %u: %s", dir,
-                       geteuid(), strerror(errno));
-    }
-    return status;
-}
-
-static enum ub_status fail_locked(int fd, const char *dir, struct ub_err *err)
-{
-    char text[32] = {0};
-    long pid = pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
-    return ub_fail(err, UB_EUNAVAILABLE,
-                   "the store %s is in use by the process with pid %ld: stop that one, or give "
-                   "this node a folder of its own",
-                   dir, pid);
-}
-
-static bool write_mark(int fd, const char *text)
-{
-    size_t len = strlen(text);
-    return ftruncate(fd, 0) == 0 && pwrite(fd, text, len, 0) == (ssize_t)len && fsync(fd) == 0;
-}
-
-static bool is_unclean(int fd)
-{
-    char text[32] = {0};
-    ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
-    return len > 0 && strcmp(text, LOCK_CLEAN) != 0;
-}
-
-/* An OFD lock: unlike LMDB's own it also keeps out a second store in our own process, and ends with
- * the process. LMDB must not be opened twice in one process. */
-static enum ub_status take_lock(struct kvlm_home *home, const char *dir, struct ub_err *err)
-{
-    char text[32];
-    int fd = openat(home->dir_fd, "unibus.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return fail_errno(err, "open the lock in", dir);
-    }
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
-        enum ub_status status = errno == EAGAIN || errno == EACCES ? fail_locked(fd, dir, err)
-                                                                   : fail_errno(err, "lock", dir);
-        close(fd);
-        return status;
-    }
-    home->lock_fd = fd;
-    home->was_unclean = is_unclean(fd);
-    snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-    return write_mark(fd, text) ? UB_OK : fail_errno(err, "write the lock in", dir);
-}
-
-/* Checks one of LMDB's files, or makes it, so that it is 0600 from the first moment. `room` bytes
- * of it are allocated: LMDB writes to the lock file through a map, and a full disk would then end
- * the process by SIGBUS. */
-static enum ub_status make_file(struct kvlm_home *home, const char *dir, const char *name,
-                                off_t room, struct ub_err *err)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    int fd = openat(home->dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return fail_errno(err, "open", path);
-    }
-    enum ub_status status = check_owner(fd, "file", path, err);
-    if (status == UB_OK && room > 0 && (errno = posix_fallocate(fd, 0, room)) != 0) {
-        status = fail_errno(err, "make room for", path);
-    }
-    close(fd);
-    return status;
-}
-
-#define LOCK_FILE_BYTES 16384
-#define NEW_MARK        "unibus.new"
-
 /* The mark stands from before the first byte until the first commit. */
 static enum ub_status make_files(struct kvlm_home *home, const char *dir, struct ub_err *err)
 {
-    if (faccessat(home->dir_fd, NEW_MARK, F_OK, 0) == 0) {
-        (void)unlinkat(home->dir_fd, KVLM_DATA_FILE, 0);
-        (void)unlinkat(home->dir_fd, KVLM_LOCK_FILE, 0);
+    int dir_fd = home->base.dir_fd;
+    if (faccessat(dir_fd, NEW_MARK, F_OK, 0) == 0) {
+        (void)unlinkat(dir_fd, KVLM_DATA_FILE, 0);
+        (void)unlinkat(dir_fd, KVLM_LOCK_FILE, 0);
     }
-    home->is_new = faccessat(home->dir_fd, KVLM_DATA_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
+    home->is_new = faccessat(dir_fd, KVLM_DATA_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
     enum ub_status status = UB_OK;
     if (home->is_new) {
-        status = make_file(home, dir, NEW_MARK, 0, err);
+        status = ubs_home_file(&home->base, dir, NEW_MARK, 0, err);
     }
-    if (status == UB_OK && fsync(home->dir_fd) != 0) {
+    if (status == UB_OK && fsync(dir_fd) != 0) {
         status = fail_errno(err, "sync the folder", dir);
     }
     if (status == UB_OK) {
-        status = make_file(home, dir, KVLM_DATA_FILE, 0, err);
+        status = ubs_home_file(&home->base, dir, KVLM_DATA_FILE, 0, err);
     }
-    return status == UB_OK ? make_file(home, dir, KVLM_LOCK_FILE, LOCK_FILE_BYTES, err) : status;
+    return status == UB_OK ? ubs_home_file(&home->base, dir, KVLM_LOCK_FILE, LOCK_FILE_BYTES, err)
+                           : status;
 }
 
 enum ub_status kvlm_home_open(struct kvlm_home *home, const char *dir, struct ub_err *err)
 {
-    *home = (struct kvlm_home){-1, -1, false, false};
-    enum ub_status status = open_dir(home, dir, err);
+    enum ub_status status = ubs_home_make(dir, err);
     if (status == UB_OK) {
-        status = take_lock(home, dir, err);
+        status = ubs_home_open(&home->base, dir, "unibus.lock", dir, err);
     }
-    if (status == UB_OK) {
-        status = make_files(home, dir, err);
-    }
-    if (status != UB_OK) {
-        kvlm_home_close(home, !home->was_unclean);
-    }
-    return status;
+    return status == UB_OK ? make_files(home, dir, err) : status;
 }
 
 enum ub_status kvlm_home_made(struct kvlm_home *home, const char *dir, struct ub_err *err)
 {
+    int dir_fd = home->base.dir_fd;
     if (!home->is_new) {
         return UB_OK;
     }
     home->is_new = false;
-    bool is_done = fsync(home->dir_fd) == 0 && unlinkat(home->dir_fd, NEW_MARK, 0) == 0 &&
-                   fsync(home->dir_fd) == 0;
+    bool is_done = fsync(dir_fd) == 0 && unlinkat(dir_fd, NEW_MARK, 0) == 0 && fsync(dir_fd) == 0;
     return is_done ? UB_OK : fail_errno(err, "finish the store", dir);
-}
-
-void kvlm_home_close(struct kvlm_home *home, bool is_clean)
-{
-    if (home->lock_fd >= 0) {
-        if (is_clean) {
-            (void)write_mark(home->lock_fd, LOCK_CLEAN);
-        }
-        close(home->lock_fd);
-    }
-    if (home->dir_fd >= 0) {
-        close(home->dir_fd);
-    }
-    home->lock_fd = home->dir_fd = -1;
 }

@@ -2,7 +2,6 @@
  *
  * kv-lmdb: ub.kv in one LMDB folder. The descriptor, the settings and the life cycle. */
 #include "store.h"
-#include "write.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -22,6 +21,16 @@ static const struct ub_field fields[] = {
                  "deletions that a bucket remembers for watches that come back"),
 };
 
+static const struct ubs_trouble_row trouble_rows[UBS_TROUBLE_COUNT] = {
+    [UBS_DAMAGE] = {"E-KV-001", "store-damaged",
+                    "check the disk; write the named records anew or restore the store from a "
+                    "backup, then restart"},
+    [UBS_IO] = {"E-KV-002", "store-failed",
+                "the store is read-only: check the disk and the kernel log, then restart"},
+    [UBS_FULL] = {"E-KV-003", "store-full",
+                  "make room on the file system or raise map_max; writes go on by themselves"},
+};
+
 static enum ub_status create(const struct ub_host *host, const void *settings, void **self_out,
                              struct ub_err *err)
 {
@@ -32,18 +41,17 @@ static enum ub_status create(const struct ub_host *host, const void *settings, v
                        ": make it smaller",
                        given->map_start, given->map_max);
     }
+    const struct ubs_kv_options options = {host,       &kvlm_engine,     trouble_rows,
+                                           given->dir, given->queue_max, given->deletions_max};
     struct kvlm *store = calloc(1, sizeof(*store));
     if (store == NULL || sodium_init() < 0) {
         free(store);
         return ub_fail(err, UB_ENOMEM, "no memory for kv-lmdb");
     }
-    store->host = host;
     store->settings = settings;
-    store->home.dir_fd = store->home.lock_fd = -1;
-    kvlm_trouble_init(&store->trouble);
-    kvlm_writer_init(&store->writer);
+    store->home.base = (struct ubs_home)UBS_HOME_INIT;
+    ubs_kv_init(&store->kv, &options);
     kvlm_readers_init(&store->readers);
-    kvlm_watches_init(&store->watches);
     *self_out = store;
     return UB_OK;
 }
@@ -51,54 +59,37 @@ static enum ub_status create(const struct ub_host *host, const void *settings, v
 static void stop(void *self)
 {
     struct kvlm *store = self;
-    kvlm_sweep_stop(store);
-    kvlm_writer_stop(store);
-    kvlm_watches_stop(store);
+    ubs_kv_stop(&store->kv);
     kvlm_readers_close(store);
     kvlm_env_close(store);
-    kvlm_buckets_free(store);
-    kvlm_home_close(&store->home, !kvlm_trouble_is_on(store, KVLM_IO));
-}
-
-static enum ub_status open_store(struct kvlm *store, struct ub_err *err)
-{
-    enum ub_status status = kvlm_home_open(&store->home, store->settings->dir, err);
-    return status == UB_OK ? kvlm_env_open(store, err) : status;
-}
-
-static enum ub_status start_threads(struct kvlm *store, struct ub_err *err)
-{
-    enum ub_status status = kvlm_watches_start(store, err);
-    return status == UB_OK ? kvlm_writer_start(store, err) : status;
+    ubs_home_close(&store->home.base, !ubs_trouble_is_on(&store->kv.trouble, UBS_IO));
 }
 
 static enum ub_status start(void *self, struct ub_err *err)
 {
     struct kvlm *store = self;
-    store->wall_base_ms = store->host->clock->now_ms(store->host);
-    store->mono_base_ns = store->host->clock->mono_ns(store->host);
-    enum ub_status status = open_store(store, err);
+    enum ub_status status = kvlm_home_open(&store->home, store->settings->dir, err);
     if (status == UB_OK) {
-        status = start_threads(store, err);
+        status = kvlm_env_open(store, err);
+    }
+    if (status == UB_OK) {
+        status = ubs_kv_start(&store->kv, err);
     }
     if (status != UB_OK) {
         stop(store);
         return status;
     }
-    kvlm_sweep_start(store);
-    ub_log(store->host, UB_LOG_INFO, "store-opened", "the store is open",
+    ub_log(store->kv.host, UB_LOG_INFO, "store-opened", "the store is open",
            UB_TEXT("dir", store->settings->dir), UB_TEXT("lmdb", mdb_version(NULL, NULL, NULL)),
-           UB_TEXT("last-stop", store->home.was_unclean ? "unclean" : "clean"));
+           UB_TEXT("last-stop", store->home.base.was_unclean ? "unclean" : "clean"));
     return UB_OK;
 }
 
 static void destroy(void *self)
 {
     struct kvlm *store = self;
-    kvlm_watches_fini(&store->watches);
     kvlm_readers_fini(&store->readers);
-    kvlm_writer_fini(&store->writer);
-    kvlm_trouble_fini(&store->trouble);
+    ubs_kv_fini(&store->kv);
     sodium_memzero(store->seal_key, sizeof(store->seal_key));
     free(store);
 }
@@ -112,12 +103,9 @@ static void posture(void *self, const struct ub_posture_sink *sink)
 static void health(void *self, const struct ub_health_sink *sink)
 {
     struct kvlm *store = self;
-    sink->number(sink->ctx, "writes", atomic_load(&store->writer.job_count));
-    sink->number(sink->ctx, "commits", atomic_load(&store->writer.commit_count));
-    sink->number(sink->ctx, "swept", atomic_load(&store->sweep.count));
+    ubs_kv_health(&store->kv, sink);
     sink->number(sink->ctx, "map_bytes", atomic_load(&store->env.map_size));
     sink->number(sink->ctx, "stale_readers", atomic_load(&store->env.stale_readers));
-    kvlm_trouble_health(store, sink);
 }
 
 static const struct ub_module_ops ops = {
@@ -130,31 +118,8 @@ static const struct ub_module_ops ops = {
     .health = health,
 };
 
-static void caps(void *self, struct ub_kv_caps *caps_out)
-{
-    (void)self;
-    caps_out->flags = UB_KV_BATCH_BUCKET | UB_KV_BATCH_STORE;
-    caps_out->replicas = 1;
-    caps_out->durability = "disk";
-}
-
-static const struct ub_kv_ops kvlm_ops = {
-    .size = sizeof(struct ub_kv_ops),
-    .caps = caps,
-    .bucket_open = kvlm_bucket_open,
-    .bucket_close = kvlm_bucket_close,
-    .revision = kvlm_bucket_revision,
-    .get = kvlm_get,
-    .value_free = kvlm_value_free,
-    .write = kvlm_write,
-    .batch = kvlm_batch,
-    .list = kvlm_list,
-    .watch = kvlm_watch,
-    .unwatch = kvlm_unwatch,
-};
-
 static const struct ub_provide provides[] = {
-    {sizeof(struct ub_provide), UB_KV_IFACE, 1, 0, &kvlm_ops},
+    {sizeof(struct ub_provide), UB_KV_IFACE, 1, 0, &ubs_kv_ops},
 };
 
 UB_MODULE = {

@@ -1,29 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "sweep.h"
 #include "store.h"
 
 #include <stdlib.h>
-
-#define SWEEP_EVERY_MS 1000
-#define SWEEP_MAX      256
-
-static void sweep_due(void *arg)
-{
-    kvlm_writer_sweep_soon(arg);
-}
-
-void kvlm_sweep_start(struct kvlm *store)
-{
-    const struct ub_host_loop *loop = store->host->loop;
-    store->sweep.timer =
-        loop->timer_start(loop->main(store->host), SWEEP_EVERY_MS, sweep_due, store);
-}
-
-void kvlm_sweep_stop(struct kvlm *store)
-{
-    if (store->sweep.timer != NULL) {
-        store->host->loop->timer_stop(&store->sweep.timer);
-    }
-}
 
 /* One entry of the expiry index. */
 struct expired {
@@ -32,12 +11,11 @@ struct expired {
     int64_t revision;
 };
 
-static enum ub_status find_expired(struct kvlm_txn *txn, struct expired *found, size_t *count_out,
-                                   struct ub_err *err)
+static enum ub_status find_expired(struct kvlm_txn *txn, int64_t now_ms, size_t max,
+                                   struct expired *found, size_t *count_out, struct ub_err *err)
 {
     MDB_cursor *cursor = NULL;
     struct kvlm_place start;
-    int64_t now = kvlm_now_ms(txn->store);
     kvlm_place_expiry(0, 0, 0, &start);
     MDB_val key = {1, start.bytes};
     *count_out = 0;
@@ -45,11 +23,11 @@ static enum ub_status find_expired(struct kvlm_txn *txn, struct expired *found, 
     if (rc == MDB_SUCCESS) {
         rc = mdb_cursor_get(cursor, &key, NULL, MDB_SET_RANGE);
     }
-    while (rc == MDB_SUCCESS && *count_out < SWEEP_MAX && key.mv_size == start.len &&
+    while (rc == MDB_SUCCESS && *count_out < max && key.mv_size == start.len &&
            ((const uint8_t *)key.mv_data)[0] == KVLM_EXPIRY) {
         const uint8_t *bytes = key.mv_data;
         struct expired *one = &found[*count_out];
-        if (kvlm_get_number(bytes + 1, 8) > now) {
+        if (kvlm_get_number(bytes + 1, 8) > now_ms) {
             break;
         }
         one->place.len = key.mv_size;
@@ -67,11 +45,11 @@ static enum ub_status find_expired(struct kvlm_txn *txn, struct expired *found, 
 
 /* The place of the record that this revision wrote, when it is intact, still that one and expired:
  * the expiry of a damaged record cannot be trusted. */
-static bool find_record(struct kvlm_txn *txn, const struct expired *one,
+static bool find_record(struct kvlm_txn *txn, int64_t now_ms, const struct expired *one,
                         const struct kvlm_place *change, struct kvlm_place *place_out)
 {
     struct ub_bytes code, payload;
-    if (kvlm_cell_get(txn, change, &code, NULL) != UB_OK || code.len > KVLM_KEY_CODE_MAX) {
+    if (kvlm_cell_get(txn, change, &code, NULL) != UB_OK || code.len > UBS_KEY_CODE_MAX) {
         return false;
     }
     kvlm_place_record(one->bucket, code, place_out);
@@ -80,15 +58,15 @@ static bool find_record(struct kvlm_txn *txn, const struct expired *one,
     }
     int64_t expires_ms = kvlm_get_number(payload.ptr + 8, 8);
     return kvlm_get_number(payload.ptr, 8) == one->revision && expires_ms > 0 &&
-           expires_ms <= kvlm_now_ms(txn->store);
+           expires_ms <= now_ms;
 }
 
-static enum ub_status remove_one(struct kvlm_txn *txn, const struct expired *one,
+static enum ub_status remove_one(struct kvlm_txn *txn, int64_t now_ms, const struct expired *one,
                                  struct ub_err *err)
 {
     struct kvlm_place change, record;
     kvlm_place_revision(KVLM_CHANGE, one->bucket, one->revision, &change);
-    bool is_found = find_record(txn, one, &change, &record);
+    bool is_found = find_record(txn, now_ms, one, &change, &record);
     enum ub_status status = kvlm_cell_delete(txn, &one->place, err);
     if (status == UB_OK && is_found) {
         status = kvlm_cell_delete(txn, &change, err);
@@ -96,24 +74,19 @@ static enum ub_status remove_one(struct kvlm_txn *txn, const struct expired *one
     return status == UB_OK && is_found ? kvlm_cell_delete(txn, &record, err) : status;
 }
 
-enum ub_status kvlm_sweep_run(struct kvlm_txn *txn, struct kvlm_job *job)
+enum ub_status kvlm_sweep(struct ubs_kv *kv, int64_t now_ms, size_t max, size_t *count_out,
+                          struct ub_err *err)
 {
-    struct kvlm *store = txn->store;
-    struct expired *found = calloc(SWEEP_MAX, sizeof(*found));
-    size_t count = 0;
+    struct kvlm *store = (struct kvlm *)kv;
+    struct expired *found = calloc(max, sizeof(*found));
     if (found == NULL) {
-        return ub_fail(job->err, UB_ENOMEM, "no memory to sweep %s", store->settings->dir);
+        return ub_fail(err, UB_ENOMEM, "no memory to sweep %s", kv->place);
     }
-    enum ub_status status = find_expired(txn, found, &count, job->err);
-    for (size_t i = 0; i < count && status == UB_OK; i++) {
-        status = remove_one(txn, &found[i], job->err);
+    kvlm_env_clear_readers(store);
+    enum ub_status status = find_expired(&store->txn, now_ms, max, found, count_out, err);
+    for (size_t i = 0; i < *count_out && status == UB_OK; i++) {
+        status = remove_one(&store->txn, now_ms, &found[i], err);
     }
     free(found);
-    if (status == UB_OK) {
-        atomic_fetch_add(&store->sweep.count, (int64_t)count);
-    }
-    if (status == UB_OK && count == SWEEP_MAX) {
-        kvlm_writer_sweep_soon(store);
-    }
     return status;
 }

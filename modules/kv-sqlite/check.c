@@ -11,7 +11,7 @@ static void note_line(struct kvsq *store, const char *line)
     char what[UB_ERR_MESSAGE_MAX];
     if (line != NULL && strcmp(line, "ok") != 0) {
         snprintf(what, sizeof(what), "quick_check of %s: %s", store->settings->file, line);
-        kvsq_trouble_note(store, KVSQ_DAMAGE, what);
+        ubs_trouble_note(&store->kv.trouble, UBS_DAMAGE, what);
     }
 }
 
@@ -44,15 +44,15 @@ static void check_thread(void *arg)
         quick_check(store, &db);
         kvsq_db_close(&db);
     }
-    ub_log(store->host, UB_LOG_INFO, "store-checked", "the check after an unclean stop has ended",
-           UB_TEXT("file", store->settings->file));
+    ub_log(store->kv.host, UB_LOG_INFO, "store-checked",
+           "the check after an unclean stop has ended", UB_TEXT("file", store->settings->file));
     atomic_store(&store->check.is_running, false);
 }
 
 enum ub_status kvsq_check_start(struct kvsq *store, struct ub_err *err)
 {
-    const struct ub_host_pool *pool = store->host->pool;
-    enum ub_status status = pool->open(store->host, "kv-check", 1, 1, &store->check.pool, err);
+    const struct ub_host_pool *pool = store->kv.host->pool;
+    enum ub_status status = pool->open(store->kv.host, "kv-check", 1, 1, &store->check.pool, err);
     if (status == UB_OK) {
         atomic_store(&store->check.is_running, true);
         status = pool->submit(store->check.pool, check_thread, store);
@@ -64,6 +64,6 @@ void kvsq_check_stop(struct kvsq *store)
 {
     atomic_store(&store->check.is_stopping, true);
     if (store->check.pool != NULL) {
-        store->host->pool->close(&store->check.pool);
+        store->kv.host->pool->close(&store->check.pool);
     }
 }

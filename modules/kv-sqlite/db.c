@@ -56,7 +56,7 @@ void kvsq_db_close(struct kvsq_db *db)
     if (db->sqlite != NULL) {
         /* After a failed fsync nothing may be copied out of the WAL: the file may lie. */
         sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
-                          kvsq_trouble_is_on(db->store, KVSQ_IO), NULL);
+                          ubs_trouble_is_on(&db->store->kv.trouble, UBS_IO), NULL);
         sqlite3_close(db->sqlite);
         db->sqlite = NULL;
     }
@@ -152,7 +152,7 @@ struct ub_bytes kvsq_db_bytes(sqlite3_stmt *stmt, int column)
     return (struct ub_bytes){ptr, ptr != NULL ? (size_t)sqlite3_column_bytes(stmt, column) : 0};
 }
 
-static enum ub_status fail_noted(struct kvsq_db *db, enum kvsq_trouble_kind kind,
+static enum ub_status fail_noted(struct kvsq_db *db, enum ubs_trouble_kind kind,
                                  enum ub_status status, const char *what, struct ub_err *err)
 {
     char text[UB_ERR_MESSAGE_MAX];
@@ -160,15 +160,15 @@ static enum ub_status fail_noted(struct kvsq_db *db, enum kvsq_trouble_kind kind
     snprintf(text, sizeof(text), "%s %s: %s (SQLite %d%s%s)", what, db->store->settings->file,
              sqlite3_errmsg(db->sqlite), sqlite3_extended_errcode(db->sqlite),
              system_errno != 0 ? ", " : "", system_errno != 0 ? strerror(system_errno) : "");
-    kvsq_trouble_note(db->store, kind, text);
+    ubs_trouble_note(&db->store->kv.trouble, kind, text);
     return ub_fail(err, status, "%s", text);
 }
 
-enum ub_status kvsq_db_fail(struct kvsq_db *db, struct ub_err *err)
+static enum ub_status fail(struct kvsq_db *db, struct ub_err *err)
 {
     int rc = sqlite3_errcode(db->sqlite) & 0xff;
     if (rc == SQLITE_FULL) {
-        return fail_noted(db, KVSQ_FULL, UB_EUNAVAILABLE, "no room for the store", err);
+        return fail_noted(db, UBS_FULL, UB_EUNAVAILABLE, "no room for the store", err);
     }
     if (sqlite3_extended_errcode(db->sqlite) == SQLITE_IOERR_DATA) { /* noted with its page */
         return ub_fail_code(err, UB_EDAMAGED, "E-KV-001",
@@ -177,7 +177,7 @@ enum ub_status kvsq_db_fail(struct kvsq_db *db, struct ub_err *err)
                             db->store->settings->file);
     }
     if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB || rc == SQLITE_CONSTRAINT) {
-        return fail_noted(db, KVSQ_DAMAGE, UB_EDAMAGED, "the structure is damaged in", err);
+        return fail_noted(db, UBS_DAMAGE, UB_EDAMAGED, "the structure is damaged in", err);
     }
     if (rc == SQLITE_NOMEM) {
         return ub_fail(err, UB_ENOMEM, "no memory for the store");
@@ -186,5 +186,11 @@ enum ub_status kvsq_db_fail(struct kvsq_db *db, struct ub_err *err)
         return ub_fail(err, UB_EUNAVAILABLE, "the store %s is busy: %s", db->store->settings->file,
                        sqlite3_errmsg(db->sqlite));
     }
-    return fail_noted(db, KVSQ_IO, UB_EIO, "cannot use the store", err);
+    return fail_noted(db, UBS_IO, UB_EIO, "cannot use the store", err);
+}
+
+enum ub_status kvsq_db_fail(struct kvsq_db *db, struct ub_err *err)
+{
+    db->last_failure = fail(db, err);
+    return db->last_failure;
 }

@@ -61,6 +61,7 @@ struct kvsq_db {
     struct kvsq *store;
     sqlite3 *sqlite;
     struct kvsq_pages pages;
+    enum ub_status last_failure;
     sqlite3_stmt *statements[KVSQ_STATEMENT_COUNT]; /* prepared when first used */
 };
 

@@ -5,9 +5,9 @@
 /* No secret key here: the key of the records is itself such a fact. */
 static const uint8_t head_key[KVSQ_SEAL_KEY_BYTES];
 
-static struct kvsq_record head_record(const char *name, struct ub_bytes value)
+static struct kvsq_row head_row(const char *name, struct ub_bytes value)
 {
-    return (struct kvsq_record){.bucket = name, .value = value};
+    return (struct kvsq_row){.bucket = name, .value = value};
 }
 
 enum copy_state { COPY_ABSENT, COPY_DAMAGED, COPY_INTACT };
@@ -24,12 +24,12 @@ static enum ub_status read_copy(struct kvsq_db *db, enum kvsq_statement id, cons
         status = kvsq_db_step(db, stmt, &has_row, err);
     }
     if (status == UB_OK && has_row) {
-        struct kvsq_record record = head_record(name, kvsq_db_bytes(stmt, 0));
-        bool is_intact = record.value.len == len &&
-                         kvsq_record_is_intact(head_key, &record, kvsq_db_bytes(stmt, 1));
+        struct kvsq_row row = head_row(name, kvsq_db_bytes(stmt, 0));
+        bool is_intact =
+            row.value.len == len && kvsq_row_is_intact(head_key, &row, kvsq_db_bytes(stmt, 1));
         *state_out = is_intact ? COPY_INTACT : COPY_DAMAGED;
         if (is_intact) {
-            memcpy(out, record.value.ptr, len);
+            memcpy(out, row.value.ptr, len);
         }
     }
     kvsq_db_end(stmt);
@@ -46,7 +46,7 @@ static enum ub_status fail_damaged(struct kvsq_db *db, const char *name, bool is
     char what[UB_ERR_MESSAGE_MAX];
     snprintf(what, sizeof(what), "%s of the fact %s is damaged in %s",
              is_lost ? "every copy" : "one of two copies", name, db->store->settings->file);
-    kvsq_trouble_note(db->store, KVSQ_DAMAGE, what);
+    ubs_trouble_note(&db->store->kv.trouble, UBS_DAMAGE, what);
     return is_lost ? ub_fail(err, UB_EDAMAGED, "%s: restore the file from a backup", what) : UB_OK;
 }
 
@@ -76,8 +76,8 @@ enum ub_status kvsq_head_write(struct kvsq_db *db, const char *name, struct ub_b
                                struct ub_err *err)
 {
     uint8_t sum[KVSQ_SUM_BYTES];
-    struct kvsq_record record = head_record(name, value);
-    kvsq_record_sum(head_key, &record, sum);
+    struct kvsq_row row = head_row(name, value);
+    kvsq_row_sum(head_key, &row, sum);
     struct ub_bytes sum_bytes = {sum, sizeof(sum)};
     enum ub_status status = kvsq_db_run(db, KVSQ_HEAD_PUT, err, KVSQ_TEXT(name), KVSQ_BYTES(value),
                                         KVSQ_BYTES(sum_bytes));

@@ -5,7 +5,10 @@
 #include "schema.h"
 #include "wal.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <sodium.h>
 
@@ -20,21 +23,31 @@ static const struct ub_field fields[] = {
                  "deletions that a bucket remembers for watches that come back"),
 };
 
+static const struct ubs_trouble_row trouble_rows[UBS_TROUBLE_COUNT] = {
+    [UBS_DAMAGE] = {"E-KV-001", "store-damaged",
+                    "check the disk; write a named record anew, for a page restore the file from "
+                    "a backup; then restart"},
+    [UBS_IO] = {"E-KV-002", "store-failed",
+                "the store is read-only: check the disk and the kernel log, then restart"},
+    [UBS_FULL] = {"E-KV-003", "store-full",
+                  "make room on the file system; writes go on by themselves"},
+};
+
 static enum ub_status create(const struct ub_host *host, const void *settings, void **self_out,
                              struct ub_err *err)
 {
+    const struct kvsq_settings *given = settings;
+    const struct ubs_kv_options options = {host,        &kvsq_engine,     trouble_rows,
+                                           given->file, given->queue_max, given->deletions_max};
     struct kvsq *store = calloc(1, sizeof(*store));
     if (store == NULL || sodium_init() < 0) {
         free(store);
         return ub_fail(err, UB_ENOMEM, "no memory for kv-sqlite");
     }
-    store->host = host;
     store->settings = settings;
-    store->home.dir_fd = store->home.lock_fd = -1;
-    kvsq_trouble_init(&store->trouble);
-    kvsq_writer_init(&store->writer);
+    store->home = (struct ubs_home)UBS_HOME_INIT;
+    ubs_kv_init(&store->kv, &options);
     kvsq_readers_init(&store->readers);
-    kvsq_watches_init(&store->watches);
     *self_out = store;
     return UB_OK;
 }
@@ -42,21 +55,61 @@ static enum ub_status create(const struct ub_host *host, const void *settings, v
 static void stop(void *self)
 {
     struct kvsq *store = self;
-    kvsq_sweep_stop(store);
     kvsq_check_stop(store);
-    kvsq_writer_stop(store);
-    kvsq_watches_stop(store);
+    ubs_kv_stop(&store->kv);
     kvsq_readers_close(store);
-    kvsq_db_close(&store->writer.db); /* last: SQLite empties and removes the WAL */
-    kvsq_buckets_free(store);
-    kvsq_home_close(&store->home,
-                    !kvsq_trouble_is_on(store, KVSQ_IO) && !atomic_load(&store->check.is_owed));
+    kvsq_db_close(&store->writer); /* last: SQLite empties and removes the WAL */
+    ubs_home_close(&store->home, !ubs_trouble_is_on(&store->kv.trouble, UBS_IO) &&
+                                     !atomic_load(&store->check.is_owed));
 }
 
-static enum ub_status open_file(struct kvsq *store, struct ub_err *err)
+/* The folder is the operator's; the file and its lock are ours. */
+static enum ub_status open_home(struct kvsq *store, struct ub_err *err)
 {
-    struct kvsq_db *db = &store->writer.db;
-    enum ub_status status = kvsq_home_open(&store->home, store->settings->file, err);
+    char dir[PATH_MAX], lock_name[NAME_MAX + 1];
+    const char *file = store->settings->file, *slash = strrchr(file, '/');
+    if (slash == NULL || (size_t)(slash - file) >= sizeof(dir) || slash[1] == '\0' ||
+        strlen(slash) + 5 > sizeof(lock_name)) {
+        return ub_fail(err, UB_EINVAL, "file = \"%s\" is no absolute path of a file", file);
+    }
+    snprintf(dir, sizeof(dir), "%.*s", slash == file ? 1 : (int)(slash - file), file);
+    snprintf(lock_name, sizeof(lock_name), "%s.lock", slash + 1);
+    enum ub_status status = ubs_home_open(&store->home, dir, lock_name, file, err);
+    if (status == UB_OK) {
+        status = ubs_home_file(&store->home, dir, slash + 1, 0, err);
+    }
+    if (status == UB_OK && fsync(store->home.dir_fd) != 0) {
+        return ub_fail(err, UB_EIO, "cannot sync the folder %s: %s", dir, strerror(errno));
+    }
+    return status;
+}
+
+static int on_commit(void *arg, sqlite3 *sqlite, const char *name, int pages)
+{
+    (void)sqlite;
+    (void)name;
+    ((struct kvsq *)arg)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static enum ub_status open_writer(struct kvsq *store, struct ub_err *err)
+{
+    struct kvsq_db *db = &store->writer;
+    enum ub_status status = kvsq_db_open(store, db, err);
+    if (status == UB_OK) {
+        sqlite3_wal_hook(db->sqlite, on_commit, store);
+        status = kvsq_schema_ready(db, err);
+    }
+    if (status == UB_OK && store->home.was_unclean) {
+        /* Nothing that was under way may be left in the WAL: kvsq_wal_check relies on it. */
+        status = kvsq_db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", err);
+    }
+    return status == UB_OK ? kvsq_schema_seal_key(db, err) : status;
+}
+
+static enum ub_status open_store(struct kvsq *store, struct ub_err *err)
+{
+    enum ub_status status = open_home(store, err);
     atomic_store(&store->check.is_owed, store->home.was_unclean);
     if (status == UB_OK) {
         status = kvsq_schema_peek(store->settings->file, err);
@@ -68,48 +121,26 @@ static enum ub_status open_file(struct kvsq *store, struct ub_err *err)
         status = kvsq_pages_register(err);
     }
     if (status == UB_OK) {
-        status = kvsq_db_open(store, db, err);
-    }
-    if (status == UB_OK) {
-        status = kvsq_schema_ready(db, err);
-    }
-    if (status == UB_OK && store->home.was_unclean) {
-        /* Nothing that was under way may be left in the WAL: kvsq_wal_check relies on it. */
-        status = kvsq_db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", err);
-    }
-    if (status == UB_OK) {
-        status = kvsq_schema_seal_key(db, err);
+        status = open_writer(store, err);
     }
     return status == UB_OK ? kvsq_readers_open(store, err) : status;
-}
-
-static enum ub_status start_threads(struct kvsq *store, struct ub_err *err)
-{
-    enum ub_status status = kvsq_watches_start(store, err);
-    if (status == UB_OK) {
-        status = kvsq_writer_start(store, err);
-    }
-    if (status == UB_OK && store->home.was_unclean) {
-        status = kvsq_check_start(store, err);
-    }
-    return status;
 }
 
 static enum ub_status start(void *self, struct ub_err *err)
 {
     struct kvsq *store = self;
-    store->wall_base_ms = store->host->clock->now_ms(store->host);
-    store->mono_base_ns = store->host->clock->mono_ns(store->host);
-    enum ub_status status = open_file(store, err);
+    enum ub_status status = open_store(store, err);
     if (status == UB_OK) {
-        status = start_threads(store, err);
+        status = ubs_kv_start(&store->kv, err);
+    }
+    if (status == UB_OK && store->home.was_unclean) {
+        status = kvsq_check_start(store, err);
     }
     if (status != UB_OK) {
         stop(store);
         return status;
     }
-    kvsq_sweep_start(store);
-    ub_log(store->host, UB_LOG_INFO, "store-opened", "the store is open",
+    ub_log(store->kv.host, UB_LOG_INFO, "store-opened", "the store is open",
            UB_TEXT("file", store->settings->file), UB_TEXT("sqlite", sqlite3_libversion()),
            UB_TEXT("last-stop", store->home.was_unclean ? "unclean" : "clean"));
     return UB_OK;
@@ -118,10 +149,8 @@ static enum ub_status start(void *self, struct ub_err *err)
 static void destroy(void *self)
 {
     struct kvsq *store = self;
-    kvsq_watches_fini(&store->watches);
     kvsq_readers_fini(&store->readers);
-    kvsq_writer_fini(&store->writer);
-    kvsq_trouble_fini(&store->trouble);
+    ubs_kv_fini(&store->kv);
     sodium_memzero(store->seal_key, sizeof(store->seal_key));
     free(store);
 }
@@ -135,11 +164,8 @@ static void posture(void *self, const struct ub_posture_sink *sink)
 static void health(void *self, const struct ub_health_sink *sink)
 {
     struct kvsq *store = self;
-    sink->number(sink->ctx, "writes", atomic_load(&store->writer.job_count));
-    sink->number(sink->ctx, "commits", atomic_load(&store->writer.commit_count));
-    sink->number(sink->ctx, "swept", atomic_load(&store->sweep.count));
+    ubs_kv_health(&store->kv, sink);
     sink->number(sink->ctx, "checking", atomic_load(&store->check.is_running));
-    kvsq_trouble_health(store, sink);
 }
 
 static const struct ub_module_ops ops = {
@@ -153,7 +179,7 @@ static const struct ub_module_ops ops = {
 };
 
 static const struct ub_provide provides[] = {
-    {sizeof(struct ub_provide), UB_KV_IFACE, 1, 0, &kvsq_ops},
+    {sizeof(struct ub_provide), UB_KV_IFACE, 1, 0, &ubs_kv_ops},
 };
 
 UB_MODULE = {

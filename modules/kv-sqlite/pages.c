@@ -59,7 +59,7 @@ static int found_damage(struct file *file, const char *suffix, int64_t offset)
     struct kvsq_pages *pages = file->database->pages;
     snprintf(what, sizeof(what), "the page at byte %lld of %s%s is damaged", (long long)offset,
              pages->store->settings->file, suffix);
-    kvsq_trouble_note_once(pages->store, KVSQ_DAMAGE, what);
+    ubs_trouble_note_once(&pages->store->kv.trouble, UBS_DAMAGE, what);
     return pages->is_lenient ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
 

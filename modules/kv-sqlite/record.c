@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "record.h"
-
-#include <string.h>
+#include "store.h"
 
 #include <sodium.h>
 
@@ -22,24 +20,41 @@ static void add_bytes(crypto_generichash_state *state, const void *ptr, size_t l
     }
 }
 
-void kvsq_record_sum(const uint8_t seal_key[KVSQ_SEAL_KEY_BYTES], const struct kvsq_record *record,
-                     uint8_t sum_out[KVSQ_SUM_BYTES])
+void kvsq_row_sum(const uint8_t seal_key[KVSQ_SEAL_KEY_BYTES], const struct kvsq_row *row,
+                  uint8_t sum_out[KVSQ_SUM_BYTES])
 {
     crypto_generichash_state state;
     crypto_generichash_init(&state, seal_key, KVSQ_SEAL_KEY_BYTES, KVSQ_SUM_BYTES);
-    add_bytes(&state, record->bucket, strlen(record->bucket));
-    add_bytes(&state, record->code.ptr, record->code.len);
-    add_number(&state, record->revision);
-    add_number(&state, record->expires_ms);
-    add_number(&state, record->is_deletion);
-    add_bytes(&state, record->value.ptr, record->value.len);
+    add_bytes(&state, row->bucket, strlen(row->bucket));
+    add_bytes(&state, row->code.ptr, row->code.len);
+    add_number(&state, row->revision);
+    add_number(&state, row->expires_ms);
+    add_number(&state, row->is_deletion);
+    add_bytes(&state, row->value.ptr, row->value.len);
     crypto_generichash_final(&state, sum_out, KVSQ_SUM_BYTES);
 }
 
-bool kvsq_record_is_intact(const uint8_t seal_key[KVSQ_SEAL_KEY_BYTES],
-                           const struct kvsq_record *record, struct ub_bytes sum)
+bool kvsq_row_is_intact(const uint8_t seal_key[KVSQ_SEAL_KEY_BYTES], const struct kvsq_row *row,
+                        struct ub_bytes sum)
 {
     uint8_t right[KVSQ_SUM_BYTES];
-    kvsq_record_sum(seal_key, record, right);
+    kvsq_row_sum(seal_key, row, right);
     return sum.len == KVSQ_SUM_BYTES && memcmp(sum.ptr, right, KVSQ_SUM_BYTES) == 0;
+}
+
+enum ub_status kvsq_row_read(struct kvsq *store, const char *bucket, sqlite3_stmt *stmt,
+                             bool is_deletion, struct kvsq_row *row_out, struct ub_err *err)
+{
+    *row_out = (struct kvsq_row){
+        .bucket = bucket,
+        .code = kvsq_db_bytes(stmt, 0),
+        .revision = sqlite3_column_int64(stmt, 1),
+        .expires_ms = sqlite3_column_int64(stmt, 2),
+        .is_deletion = is_deletion,
+        .value = kvsq_db_bytes(stmt, 4),
+    };
+    return kvsq_row_is_intact(store->seal_key, row_out, kvsq_db_bytes(stmt, 3))
+               ? UB_OK
+               : ubs_trouble_record(&store->kv.trouble, bucket, row_out->code, row_out->revision,
+                                    err);
 }

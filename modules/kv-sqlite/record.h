@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a record is, and the keyed checksum that ties its value to its place. */
+ * A row, and the keyed checksum that ties its value to its place. */
 #ifndef KVSQ_RECORD_H
 #define KVSQ_RECORD_H
+
+#include <sqlite3.h>
 
 #include <unibus/kv.h>
 
 #define KVSQ_SUM_BYTES      16
 #define KVSQ_SEAL_KEY_BYTES 32
 
+struct kvsq;
+
 /* One row of `record` or `deletion`, borrowed from a statement. */
-struct kvsq_record {
+struct kvsq_row {
     const char *bucket;
     struct ub_bytes code; /* the encoded key */
     int64_t revision;
@@ -21,10 +25,14 @@ struct kvsq_record {
 
 /* BLAKE2b-128 under the store's key over bucket, key, revision, expiry, kind and value, each with
  * its length before it. */
-void kvsq_record_sum(const uint8_t seal_key[KVSQ_SEAL_KEY_BYTES], const struct kvsq_record *record,
-                     uint8_t sum_out[KVSQ_SUM_BYTES]);
+void kvsq_row_sum(const uint8_t seal_key[KVSQ_SEAL_KEY_BYTES], const struct kvsq_row *row,
+                  uint8_t sum_out[KVSQ_SUM_BYTES]);
 
-bool kvsq_record_is_intact(const uint8_t seal_key[KVSQ_SEAL_KEY_BYTES],
-                           const struct kvsq_record *record, struct ub_bytes sum);
+bool kvsq_row_is_intact(const uint8_t seal_key[KVSQ_SEAL_KEY_BYTES], const struct kvsq_row *row,
+                        struct ub_bytes sum);
+
+/* A row of columns key, revision, expires_ms, sum, value; checks it. UB_EDAMAGED is noted. */
+enum ub_status kvsq_row_read(struct kvsq *store, const char *bucket, sqlite3_stmt *stmt,
+                             bool is_deletion, struct kvsq_row *row_out, struct ub_err *err);
 
 #endif

@@ -136,7 +136,7 @@ enum ub_status kvsq_schema_seal_key(struct kvsq_db *db, struct ub_err *err)
                            "%s holds records but no seal key: restore the file from a backup",
                            store->settings->file);
         }
-        store->host->clock->random(store->host, store->seal_key, sizeof(store->seal_key));
+        store->kv.host->clock->random(store->kv.host, store->seal_key, sizeof(store->seal_key));
     }
     if (status != UB_OK) {
         return status;

@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One store: a SQLite file with one writer thread, a few read connections and one watch thread.
- *
- *     caller --job--> writer (writer.c) --commit--> file --> readers (read.c), watches (watch.c)
- *
- * Data flows one way: only the writer's thread writes, and it publishes a bucket's revision after
- * the commit. */
+ * One store: a SQLite file below the frame of `stores`, with a connection for the writer, a few
+ * for readers and one for watches. */
 #ifndef KVSQ_STORE_H
 #define KVSQ_STORE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
+#include <unibus/error.h>
 #include <unibus/module.h>
-#include <unibus/kv.h>
 
-#include "bucket.h"
+#include <ubs/home.h>
+#include <ubs/kv.h>
+
 #include "check.h"
 #include "db.h"
-#include "home.h"
-#include "key.h"
 #include "read.h"
+#include "readers.h"
 #include "record.h"
-#include "sweep.h"
-#include "trouble.h"
-#include "watch.h"
-#include "writer.h"
 
 struct kvsq_settings {
     const char *file;
@@ -32,20 +26,21 @@ struct kvsq_settings {
 };
 
 struct kvsq {
-    const struct ub_host *host;
+    struct ubs_kv kv; /* first */
     const struct kvsq_settings *settings;
     uint8_t seal_key[KVSQ_SEAL_KEY_BYTES];
-    int64_t wall_base_ms, mono_base_ns;
-    struct ub_kv_bucket *buckets; /* the writer's thread only */
-    struct kvsq_home home;
-    struct kvsq_trouble trouble;
-    struct kvsq_writer writer;
+    struct ubs_home home;
+    struct kvsq_db writer; /* the writer's thread only */
+    int wal_pages;
     struct kvsq_readers readers;
-    struct kvsq_watches watches;
     struct kvsq_check check;
-    struct kvsq_sweep sweep;
 };
 
-extern const struct ub_kv_ops kvsq_ops;
+extern const struct ubs_engine kvsq_engine;
+
+static inline struct kvsq *kvsq_of(const struct ub_kv_bucket *bucket)
+{
+    return (struct kvsq *)bucket->kv;
+}
 
 #endif

@@ -113,7 +113,9 @@ static bool check_entry(void *arg, const struct ub_kv_entry *entry)
     char key[32], value[VALUE_SIZE + 1];
     int number = 0;
     if (entry->key.count == 3 && entry->key.segments[2].len == 3) {
-        number = atoi((const char *)entry->key.segments[2].ptr);
+        char digits[4] = {0}; /* a segment does not end with NUL */
+        memcpy(digits, entry->key.segments[2].ptr, 3);
+        number = atoi(digits);
     }
     record_of(number, key, value);
     listing->count++;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store.h"
-#include "write.h"
+#include "frame.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#include <unibus/error.h>
 
 struct batch_job {
-    struct kvlm_job job; /* first */
+    struct ubs_job job; /* first */
     const struct ub_kv_write *writes;
     size_t count, failed;
     int64_t *revisions;
@@ -15,38 +17,38 @@ struct batch_job {
 struct present {
     int64_t revision; /* 0 = absent or expired */
     bool is_damaged;
-    struct kvlm_record record; /* also an expired one; revision 0 = there is none */
+    struct ubs_record record; /* also an expired one; revision 0 = there is none */
 };
 
 /* One write, with its key encoded. */
 struct step {
     const struct ub_kv_write *write;
     struct ub_kv_bucket *bucket;
-    struct kvlm_code code;
+    struct ubs_code code;
     struct ub_bytes key; /* the bytes of code */
-    struct kvlm_txn *txn;
     struct ub_err *err;
 };
 
 static enum ub_status read_present(struct step *step, struct present *present_out)
 {
+    struct ubs_kv *kv = step->bucket->kv;
     *present_out = (struct present){0};
     enum ub_status status =
-        kvlm_record_read(step->txn, step->bucket, step->key, &present_out->record, step->err);
-    if (status == UB_OK && !kvlm_is_expired(step->bucket->store, &present_out->record)) {
-        present_out->revision = present_out->record.revision;
+        kv->engine->find(step->bucket, step->key, &present_out->record, step->err);
+    if (status == UB_OK) {
+        bool is_expired = ubs_is_expired(kv, &present_out->record);
+        present_out->revision = is_expired ? 0 : present_out->record.revision;
+        return UB_OK;
     }
-    if (status == UB_EDAMAGED && step->txn->rc == 0) {
-        present_out->is_damaged = true;
-        present_out->record = (struct kvlm_record){0};
-    }
+    present_out->record = (struct ubs_record){0};
+    present_out->is_damaged = status == UB_EDAMAGED && kv->engine->state(kv) == UB_OK;
     return status == UB_ENOTFOUND ? UB_OK : status;
 }
 
 static enum ub_status fail_conflict(const struct step *step, int64_t revision)
 {
-    char text[KVLM_KEY_TEXT_MAX];
-    kvlm_key_text(step->key, text);
+    char text[UBS_KEY_TEXT_MAX];
+    ubs_key_text(step->key, text);
     return ub_fail(step->err, UB_ECONFLICT,
                    "key %s in bucket %s has revision %" PRId64 ", not %" PRId64
                    ": read it again and retry",
@@ -58,12 +60,12 @@ static enum ub_status fail_conflict(const struct step *step, int64_t revision)
 
 static enum ub_status require_absent(struct step *step, struct present *present)
 {
-    char text[KVLM_KEY_TEXT_MAX];
+    char text[UBS_KEY_TEXT_MAX];
     enum ub_status status = read_present(step, present);
     if (status != UB_OK || present->revision == 0) {
         return status;
     }
-    kvlm_key_text(step->key, text);
+    ubs_key_text(step->key, text);
     return ub_fail(step->err, UB_EEXISTS, "key %s in bucket %s exists with revision %" PRId64, text,
                    step->bucket->name, present->revision);
 }
@@ -78,90 +80,49 @@ static enum ub_status require_expected(struct step *step, struct present *presen
 }
 
 /* A put or a deletion without condition also gets rid of a damaged record. */
-static enum ub_status look_or_expect(struct step *step, struct present *present)
+static enum ub_status look(struct step *step, struct present *present)
 {
-    if (step->write->expected != 0 && step->write->verb == UB_KV_DELETE) {
-        return require_expected(step, present);
-    }
     enum ub_status status = read_present(step, present);
     return present->is_damaged ? UB_OK : status;
+}
+
+static enum ub_status look_if_needed(struct step *step, struct present *present)
+{
+    return step->bucket->kv->engine->needs_old ? look(step, present) : UB_OK;
+}
+
+static enum ub_status look_or_expect(struct step *step, struct present *present)
+{
+    return step->write->expected != 0 ? require_expected(step, present) : look(step, present);
 }
 
 /* ---- the effects ------------------------------------------------------------------------------
  */
 
-/* The index entries of the record that goes. */
-static enum ub_status forget_old(struct step *step, const struct kvlm_record *old)
-{
-    struct kvlm_place place;
-    if (old->revision == 0) {
-        return UB_OK;
-    }
-    kvlm_place_revision(KVLM_CHANGE, step->bucket->number, old->revision, &place);
-    enum ub_status status = kvlm_cell_delete(step->txn, &place, step->err);
-    if (status == UB_OK && old->expires_ms > 0) {
-        kvlm_place_expiry(old->expires_ms, step->bucket->number, old->revision, &place);
-        status = kvlm_cell_delete(step->txn, &place, step->err);
-    }
-    return status;
-}
-
-static enum ub_status note_change(struct step *step, enum kvlm_kind kind, int64_t revision)
-{
-    struct kvlm_place place;
-    kvlm_place_revision(kind, step->bucket->number, revision, &place);
-    return kvlm_cell_put(step->txn, &place, step->key, (struct ub_bytes){NULL, 0}, step->err);
-}
-
-static enum ub_status note_expiry(struct step *step, int64_t expires_ms, int64_t revision)
-{
-    struct kvlm_place place;
-    struct ub_bytes nothing = {NULL, 0};
-    if (expires_ms == 0) {
-        return UB_OK;
-    }
-    kvlm_place_expiry(expires_ms, step->bucket->number, revision, &place);
-    return kvlm_cell_put(step->txn, &place, nothing, nothing, step->err);
-}
-
 static enum ub_status put(struct step *step, const struct present *present, int64_t *revision_out)
 {
     struct ub_kv_bucket *bucket = step->bucket;
-    struct kvlm_place place;
-    uint8_t head[KVLM_RECORD_HEAD];
-    int64_t revision = ++bucket->now.revision;
-    int64_t expires_ms = bucket->ttl_ms > 0 ? kvlm_now_ms(bucket->store) + bucket->ttl_ms : 0;
-    *revision_out = revision;
-    kvlm_put_number(head, 8, revision);
-    kvlm_put_number(head + 8, 8, expires_ms);
-    kvlm_place_record(bucket->number, step->key, &place);
-    enum ub_status status = forget_old(step, &present->record);
-    if (status == UB_OK) {
-        status = kvlm_cell_put(step->txn, &place, (struct ub_bytes){head, sizeof(head)},
-                               step->write->value, step->err);
-    }
-    if (status == UB_OK) {
-        status = note_change(step, KVLM_CHANGE, revision);
-    }
-    return status == UB_OK ? note_expiry(step, expires_ms, revision) : status;
+    struct ubs_record record = {
+        .revision = ++bucket->now.revision,
+        .expires_ms = bucket->ttl_ms > 0 ? ubs_kv_now_ms(bucket->kv) + bucket->ttl_ms : 0,
+        .value = step->write->value,
+    };
+    *revision_out = record.revision;
+    return bucket->kv->engine->put(bucket, step->key, &record, &present->record, step->err);
 }
 
 static enum ub_status delete_record(struct step *step, const struct present *present,
                                     int64_t *revision_out)
 {
-    struct kvlm_place place;
+    struct ub_kv_bucket *bucket = step->bucket;
     *revision_out = 0;
     if (present->revision == 0 && !present->is_damaged) {
         return UB_OK; /* absent; an expired record is the sweeper's */
     }
-    *revision_out = ++step->bucket->now.revision;
-    kvlm_place_record(step->bucket->number, step->key, &place);
-    enum ub_status status = forget_old(step, &present->record);
-    if (status == UB_OK) {
-        status = kvlm_cell_delete(step->txn, &place, step->err);
-    }
-    step->bucket->now.deletions++;
-    return status == UB_OK ? note_change(step, KVLM_DELETION, *revision_out) : status;
+    *revision_out = ++bucket->now.revision;
+    bucket->now.deletions++;
+    return bucket->kv->engine->remove(bucket, step->key, *revision_out, &present->record,
+                                      step->err);
 }
 
 static enum ub_status check(struct step *step, const struct present *present, int64_t *revision_out)
@@ -176,29 +137,33 @@ static const struct verb {
     enum ub_status (*effect)(struct step *step, const struct present *present,
                              int64_t *revision_out);
 } verbs[] = {
-    [UB_KV_PUT] = {look_or_expect, put},       [UB_KV_CREATE] = {require_absent, put},
+    [UB_KV_PUT] = {look_if_needed, put},       [UB_KV_CREATE] = {require_absent, put},
     [UB_KV_UPDATE] = {require_expected, put},  [UB_KV_DELETE] = {look_or_expect, delete_record},
     [UB_KV_CHECK] = {require_expected, check},
 };
 
+/* A condition that fails has written nothing; an effect that fails ends the group. */
 static enum ub_status run_step(struct step *step, int64_t *revision_out)
 {
     const struct verb *verb = &verbs[step->write->verb];
     struct present present = {0};
     enum ub_status status = verb->condition(step, &present);
-    return status == UB_OK ? verb->effect(step, &present, revision_out) : status;
+    if (status == UB_OK) {
+        status = verb->effect(step, &present, revision_out);
+        step->bucket->kv->writer.has_failed |= status != UB_OK;
+    }
+    return status;
 }
 
-static enum ub_status batch_run(struct kvlm_txn *txn, struct kvlm_job *job)
+static enum ub_status batch_run(struct ubs_kv *kv, struct ubs_job *job)
 {
+    (void)kv;
     struct batch_job *batch = (struct batch_job *)job;
     for (size_t i = 0; i < batch->count; i++) {
         int64_t revision = 0;
-        struct step step = {.write = &batch->writes[i],
-                            .bucket = batch->writes[i].bucket,
-                            .txn = txn,
-                            .err = job->err};
-        enum ub_status status = kvlm_key_encode(&step.write->key, false, &step.code, job->err);
+        struct step step = {
+            .write = &batch->writes[i], .bucket = batch->writes[i].bucket, .err = job->err};
+        enum ub_status status = ubs_key_encode(&step.write->key, false, &step.code, job->err);
         step.key = (struct ub_bytes){step.code.bytes, step.code.len};
         if (status == UB_OK) {
             status = run_step(&step, &revision);
@@ -217,14 +182,14 @@ static enum ub_status batch_run(struct kvlm_txn *txn, struct kvlm_job *job)
 /* ---- the entry points -------------------------------------------------------------------------
  */
 
-static enum ub_status check_write(const struct kvlm *store, const struct ub_kv_write *write,
+static enum ub_status check_write(const struct ubs_kv *kv, const struct ub_kv_write *write,
                                   struct ub_err *err)
 {
-    struct kvlm_code code;
+    struct ubs_code code;
     if (write->verb < UB_KV_PUT || write->verb > UB_KV_CHECK) {
         return ub_fail(err, UB_EINVAL, "%d is no verb of ub.kv", (int)write->verb);
     }
-    if (write->bucket == NULL || write->bucket->store != store) {
+    if (write->bucket == NULL || write->bucket->kv != kv) {
         return ub_fail(err, UB_EINVAL, "the bucket of the write is not one of this store");
     }
     if (write->value.len > UB_KV_VALUE_MAX) {
@@ -234,11 +199,11 @@ static enum ub_status check_write(const struct kvlm *store, const struct ub_kv_w
     if (write->expected < 0) {
         return ub_fail(err, UB_EINVAL, "expected = %" PRId64 " is no revision", write->expected);
     }
-    return kvlm_key_encode(&write->key, false, &code, err);
+    return ubs_key_encode(&write->key, false, &code, err);
 }
 
-enum ub_status kvlm_batch(void *self, const struct ub_kv_write *writes, size_t count,
-                          int64_t *revisions_out, size_t *failed_out, struct ub_err *err)
+enum ub_status ubs_batch(void *self, const struct ub_kv_write *writes, size_t count,
+                         int64_t *revisions_out, size_t *failed_out, struct ub_err *err)
 {
     struct batch_job batch = {.job = {.run = batch_run, .has_steps = count > 1, .err = err},
                               .writes = writes,
@@ -256,7 +221,7 @@ enum ub_status kvlm_batch(void *self, const struct ub_kv_write *writes, size_t c
     }
     if (status == UB_OK) {
         batch.failed = 0;
-        status = kvlm_writer_do(self, &batch.job);
+        status = ubs_writer_do(self, &batch.job);
     }
     if (status != UB_OK && failed_out != NULL) {
         *failed_out = batch.failed;
@@ -264,10 +229,10 @@ enum ub_status kvlm_batch(void *self, const struct ub_kv_write *writes, size_t c
     return status;
 }
 
-enum ub_status kvlm_write(struct ub_kv_bucket *bucket, const struct ub_kv_write *write,
-                          int64_t *revision_out, struct ub_err *err)
+enum ub_status ubs_write(struct ub_kv_bucket *bucket, const struct ub_kv_write *write,
+                         int64_t *revision_out, struct ub_err *err)
 {
     struct ub_kv_write one = *write;
     one.bucket = bucket;
-    return kvlm_batch(bucket->store, &one, 1, revision_out, NULL, err);
+    return ubs_batch(bucket->kv, &one, 1, revision_out, NULL, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "key.h"
+#include <ubs/key.h>
 
 #include <string.h>
 
@@ -27,7 +27,7 @@ static enum ub_status key_check(const struct ub_kv_key *key, bool prefix_ok, str
     return UB_OK;
 }
 
-static void put_segment(struct kvlm_code *code, struct ub_bytes segment)
+static void put_segment(struct ubs_code *code, struct ub_bytes segment)
 {
     for (size_t i = 0; i < segment.len; i++) {
         uint8_t byte = segment.ptr[i];
@@ -40,8 +40,8 @@ static void put_segment(struct kvlm_code *code, struct ub_bytes segment)
     code->bytes[code->len++] = 0;
 }
 
-enum ub_status kvlm_key_encode(const struct ub_kv_key *key, bool prefix_ok,
-                               struct kvlm_code *code_out, struct ub_err *err)
+enum ub_status ubs_key_encode(const struct ub_kv_key *key, bool prefix_ok,
+                              struct ubs_code *code_out, struct ub_err *err)
 {
     code_out->len = 0;
     enum ub_status status = key_check(key, prefix_ok, err);
@@ -51,7 +51,15 @@ enum ub_status kvlm_key_encode(const struct ub_kv_key *key, bool prefix_ok,
     return status;
 }
 
-bool kvlm_key_is_below(struct ub_bytes code, const struct kvlm_code *prefix)
+void ubs_key_range(const struct ubs_code *prefix, struct ubs_code *last_out)
+{
+    *last_out = *prefix;
+    if (prefix->len > 0) {
+        last_out->bytes[prefix->len - 1] = 1; /* after the end mark of the segment */
+    }
+}
+
+bool ubs_key_is_below(struct ub_bytes code, const struct ubs_code *prefix)
 {
     return code.len > prefix->len && memcmp(code.ptr, prefix->bytes, prefix->len) == 0;
 }
@@ -80,8 +88,7 @@ static size_t get_segment(struct ub_bytes code, size_t *at, uint8_t *out, size_t
     return 0;
 }
 
-bool kvlm_key_decode(struct ub_bytes code, uint8_t scratch[UB_KV_KEY_MAX],
-                     struct ub_kv_key *key_out)
+bool ubs_key_decode(struct ub_bytes code, uint8_t scratch[UB_KV_KEY_MAX], struct ub_kv_key *key_out)
 {
     size_t at = 0, used = 0;
     key_out->count = 0;
@@ -101,23 +108,23 @@ static bool is_plain(uint8_t byte)
     return byte > ' ' && byte < 0x7f && byte != '/' && byte != '\\';
 }
 
-void kvlm_key_text(struct ub_bytes code, char out[KVLM_KEY_TEXT_MAX])
+void ubs_key_text(struct ub_bytes code, char out[UBS_KEY_TEXT_MAX])
 {
     uint8_t scratch[UB_KV_KEY_MAX];
     struct ub_kv_key key;
-    if (!kvlm_key_decode(code, scratch, &key)) {
-        snprintf(out, KVLM_KEY_TEXT_MAX, "(unreadable)");
+    if (!ubs_key_decode(code, scratch, &key)) {
+        snprintf(out, UBS_KEY_TEXT_MAX, "(unreadable)");
         return;
     }
     size_t len = 0;
     for (uint32_t i = 0; i < key.count; i++) {
         for (size_t j = 0; j < key.segments[i].len; j++) {
             uint8_t byte = key.segments[i].ptr[j];
-            if (len > KVLM_KEY_TEXT_MAX - 12) {
-                snprintf(out + len, KVLM_KEY_TEXT_MAX - len, "...");
+            if (len > UBS_KEY_TEXT_MAX - 12) {
+                snprintf(out + len, UBS_KEY_TEXT_MAX - len, "...");
                 return;
             }
-            len += (size_t)snprintf(out + len, KVLM_KEY_TEXT_MAX - len,
+            len += (size_t)snprintf(out + len, UBS_KEY_TEXT_MAX - len,
                                     is_plain(byte) ? "%c" : "\\x%02x", byte);
         }
         out[len++] = '/';

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store.h"
+
+void kvsq_readers_init(struct kvsq_readers *readers)
+{
+    memset(readers, 0, sizeof(*readers));
+    pthread_mutex_init(&readers->lock, NULL);
+    pthread_mutex_init(&readers->look_lock, NULL);
+    pthread_cond_init(&readers->is_free, NULL);
+}
+
+enum ub_status kvsq_readers_open(struct kvsq *store, struct ub_err *err)
+{
+    struct kvsq_readers *readers = &store->readers;
+    enum ub_status status = kvsq_db_open(store, &readers->look_db, err);
+    for (int64_t i = 0; i < store->settings->readers && status == UB_OK; i++) {
+        struct kvsq_db *db = &readers->all[readers->count];
+        status = kvsq_db_open(store, db, err);
+        if (status == UB_OK) {
+            readers->count++;
+            readers->free[readers->free_count++] = db;
+        }
+    }
+    return status;
+}
+
+void kvsq_readers_close(struct kvsq *store)
+{
+    struct kvsq_readers *readers = &store->readers;
+    while (readers->count > 0) {
+        kvsq_db_close(&readers->all[--readers->count]);
+    }
+    readers->free_count = 0;
+    kvsq_db_close(&readers->look_db);
+}
+
+void kvsq_readers_fini(struct kvsq_readers *readers)
+{
+    pthread_cond_destroy(&readers->is_free);
+    pthread_mutex_destroy(&readers->look_lock);
+    pthread_mutex_destroy(&readers->lock);
+}
+
+enum ub_status kvsq_readers_take(struct kvsq *store, struct kvsq_db **db_out, struct ub_err *err)
+{
+    struct kvsq_readers *readers = &store->readers;
+    enum ub_status status = UB_OK;
+    pthread_mutex_lock(&readers->lock);
+    if (readers->free_count == 0 && readers->waiting >= store->settings->queue_max) {
+        status = ub_fail(err, UB_EUNAVAILABLE,
+                         "%lld readers wait for the store %s already (queue_max): try again later",
+                         (long long)readers->waiting, store->settings->file);
+    } else {
+        readers->waiting++;
+        while (readers->free_count == 0) {
+            pthread_cond_wait(&readers->is_free, &readers->lock);
+        }
+        readers->waiting--;
+        *db_out = readers->free[--readers->free_count];
+    }
+    pthread_mutex_unlock(&readers->lock);
+    return status;
+}
+
+void kvsq_readers_give(struct kvsq *store, struct kvsq_db *db)
+{
+    struct kvsq_readers *readers = &store->readers;
+    pthread_mutex_lock(&readers->lock);
+    readers->free[readers->free_count++] = db;
+    pthread_cond_signal(&readers->is_free);
+    pthread_mutex_unlock(&readers->lock);
+}

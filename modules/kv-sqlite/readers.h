@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Connections for reading: whoever reads holds one, and waits when all are held. */
+#ifndef KVSQ_READERS_H
+#define KVSQ_READERS_H
+
+#include <pthread.h>
+
+#include "db.h"
+
+#define KVSQ_READERS_MAX 64
+
+struct kvsq_readers {
+    pthread_mutex_t lock;
+    pthread_cond_t is_free;
+    struct kvsq_db all[KVSQ_READERS_MAX];
+    struct kvsq_db *free[KVSQ_READERS_MAX];
+    size_t free_count, count;
+    int64_t waiting;
+    /* Looks of watches have one of their own, so that no listing delays them. */
+    pthread_mutex_t look_lock;
+    struct kvsq_db look_db;
+};
+
+void kvsq_readers_init(struct kvsq_readers *readers);
+enum ub_status kvsq_readers_open(struct kvsq *store, struct ub_err *err);
+void kvsq_readers_close(struct kvsq *store);
+void kvsq_readers_fini(struct kvsq_readers *readers);
+
+/* Threads: any. UB_EUNAVAILABLE at once when too many wait. */
+enum ub_status kvsq_readers_take(struct kvsq *store, struct kvsq_db **db_out, struct ub_err *err);
+void kvsq_readers_give(struct kvsq *store, struct kvsq_db *db);
+
+#endif
