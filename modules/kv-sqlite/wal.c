@@ -13,6 +13,7 @@
 #define HEADER_BYTES       32
 #define FRAME_HEADER_BYTES 24
 #define FRAME_BYTES        (FRAME_HEADER_BYTES + KVSQ_PAGE_SIZE)
+#define SECTOR_BYTES       512         /* what a disk writes whole or not at all */
 #define MAGIC              0x377f0682u /* the lowest bit: sums read words as big-endian */
 
 struct sum {
@@ -88,6 +89,23 @@ static bool has_our_salts(const struct scan *scan, const uint8_t *frame)
     return memcmp(frame + 8, scan->start + 16, 8) == 0;
 }
 
+/* Where a power failure tore the header between two sectors, our salts may stand behind the commit
+ * mark of an older WAL: then the mark says nothing unless the sums do. */
+static bool has_torn_mark(int64_t at)
+{
+    return at / SECTOR_BYTES != (at + 15) / SECTOR_BYTES;
+}
+
+/* Does the frame end a transaction? The sums do not cover the salts, so with right sums it is ours
+ * in any case. With wrong sums it may be one of an older WAL that a torn write left in between; but
+ * the first damaged one with our salts is believed: better a start refused than a write forgotten.
+ */
+static bool is_commit(const struct scan *scan, int64_t at, const uint8_t *frame, bool is_sum_right)
+{
+    bool is_believed = scan->damaged_at == at || !has_torn_mark(at);
+    return big(frame + 4) != 0 && (is_sum_right || (has_our_salts(scan, frame) && is_believed));
+}
+
 /* True: acknowledged frames are damaged. A commit is on disk before the next transaction begins,
  * so a frame behind a commit proves that commit. */
 static bool scan_frames(struct scan *scan)
@@ -104,12 +122,12 @@ static bool scan_frames(struct scan *scan)
         if (is_ours && scan->is_commit_behind) {
             return true;
         }
-        bool is_intact = is_ours && is_frame_intact(sum, is_big, frame, frame + FRAME_HEADER_BYTES);
-        if (scan->damaged_at < 0 && !is_intact) {
+        bool is_sum_right = is_frame_intact(sum, is_big, frame, frame + FRAME_HEADER_BYTES);
+        if (scan->damaged_at < 0 && !(is_ours && is_sum_right)) {
             scan->damaged_at = at;
         }
         sum = sum_at(frame + 16);
-        scan->is_commit_behind |= scan->damaged_at >= 0 && big(frame + 4) != 0;
+        scan->is_commit_behind |= scan->damaged_at >= 0 && is_commit(scan, at, frame, is_sum_right);
     }
     return false;
 }
