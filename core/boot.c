@@ -71,17 +71,18 @@ static void boot_on_health(void *arg)
 
 static void boot_ready(struct boot *boot)
 {
+    boot->health = (struct health_source){
+        .node = &boot->node,
+        .plan = &boot->plan,
+        .reload = &boot->reload.status,
+        .started_mono_ns = clock_mono_ns(&boot->node.clock),
+    };
+    reload_open(&boot->reload);
+    health_collect(&boot->health); /* who serves from ready on knows already what is awaited */
     for (size_t i = 0; i < boot->plan.count; i++) {
         life_ready(&boot->plan.instances[boot->plan.order[i]]);
     }
-    boot->health = (struct health_source){
-        .node = &boot->node,
-        .instances = boot->plan.instances,
-        .count = boot->plan.count,
-        .required = (enum posture_level)boot->plan.core.posture.require,
-        .started_mono_ns = clock_mono_ns(&boot->node.clock),
-        .is_started = true,
-    };
+    boot->health.is_started = true;
     health_collect(&boot->health);
     boot->health_timer = loop_timer_start(boot->node.main, BOOT_HEALTH_MS, boot_on_health, boot);
     CHECK(boot->health_timer != NULL);
@@ -146,8 +147,28 @@ static void boot_on_drain(void *arg)
     loop_quit(boot->node.main);
 }
 
+void boot_reload(struct boot *boot)
+{
+    struct reload_result result;
+    if (!boot->reload.is_open) {
+        log_core(&boot->node.log, UB_LOG_WARN, "reload-refused",
+                 error_entry(ERROR_RELOAD_STOPPING)->what,
+                 UB_TEXT("code", error_entry(ERROR_RELOAD_STOPPING)->code));
+        return;
+    }
+    reload_run(&boot->reload, false, &result);
+    reload_result_fini(&result);
+}
+
+static void boot_on_reload(void *ctx)
+{
+    struct boot *boot = ctx;
+    health_collect(&boot->health);
+}
+
 void boot_stop(struct boot *boot)
 {
+    reload_close(&boot->reload); /* its answer would come too late */
     if (boot->drain_timer != NULL) {
         log_core(&boot->node.log, UB_LOG_WARN, "stop-now", "asked again, stopping at once",
                  UB_TEXT("node", boot->node.name));
@@ -169,6 +190,7 @@ void boot_stop(struct boot *boot)
 bool boot_run(struct boot *boot)
 {
     loop_run(boot->node.main);
+    reload_close(&boot->reload);
     bool is_wanted = !boot->has_failed;
     boot->has_failed = true; /* from here on it is too late to ask for the end */
     boot_undo(boot);
@@ -198,12 +220,20 @@ bool boot_init(struct boot *boot, const struct plan_source *source, int log_fd)
     struct ub_err err = UB_ERR_INIT;
     *boot = (struct boot){.source = source, .lock_fd = -1};
     plan_init(&boot->plan);
+    reload_init(&boot->reload, &boot->node, source, &boot->plan);
+    boot->reload.on_end = boot_on_reload;
+    boot->reload.ctx = boot;
     if (node_init(&boot->node, log_fd, &err) != UB_OK) {
         report_add(&boot->report, ERROR_MODULE_LOAD, (struct ub_where){NULL, 0}, "%s", err.message);
         return false;
     }
     boot->node.fail = boot_on_fail;
     boot->node.fail_ctx = boot;
+    boot->node.reload = &boot->reload;
+    if (watchdog_start(&boot->node.watchdog, &err) != UB_OK) {
+        log_core(&boot->node.log, UB_LOG_WARN, "no-watchdog", err.message,
+                 UB_TEXT("node", boot->node.name));
+    }
     return true;
 }
 
@@ -212,6 +242,7 @@ void boot_fini(struct boot *boot)
     boot->has_failed = true;
     boot_undo(boot);
     node_fini(&boot->node);
+    reload_fini(&boot->reload);
     plan_fini(&boot->plan);
     report_fini(&boot->report);
 }

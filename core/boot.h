@@ -14,6 +14,7 @@ struct boot {
     struct node node;
     struct report report;
     struct plan plan; /* what is in force */
+    struct reload reload;
     int lock_fd;
     struct ub_timer *health_timer, *drain_timer;
     struct health_source health;
@@ -33,6 +34,9 @@ bool boot_start(struct boot *boot);
 
 /* Runs until boot_stop has finished. True when nobody asked for the end because of a failure. */
 bool boot_run(struct boot *boot);
+
+/* Reads the config again and applies all of it or nothing; logs the outcome. */
+void boot_reload(struct boot *boot);
 
 /* Begins to drain; called again, or when BOOT_DRAIN_MS are over, ends boot_run at once. */
 void boot_stop(struct boot *boot);

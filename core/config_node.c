@@ -13,14 +13,14 @@ static const struct ub_field node_fields[] = {
 };
 
 static const struct ub_field posture_fields[] = {
-    UB_FIELD_CHOICE(struct posture_settings, require, "enforce", "dev|enforce|cluster", 0,
+    UB_FIELD_CHOICE(struct posture_settings, require, "enforce", "dev|enforce|cluster", UB_LIVE,
                     "refuse to start in anything weaker"),
 };
 
 static const struct ub_field log_fields[] = {
     UB_FIELD_CHOICE(struct log_settings, level, "info", "error|warn|info|debug", UB_LIVE,
                     "the least important events that are shown"),
-    UB_FIELD_CHOICE(struct log_settings, format, "text", "text|json", 0, "form of a line"),
+    UB_FIELD_CHOICE(struct log_settings, format, "text", "text|json", UB_LIVE, "form of a line"),
 };
 
 static const struct ub_field decisions_fields[] = {

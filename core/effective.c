@@ -348,6 +348,13 @@ bool effective_is_same(const struct effective *a, const struct effective *b)
 /* ---- the whole --------------------------------------------------------------------------------
  */
 
+bool effective_is_live(const struct effective *effective)
+{
+    const struct instance *instance = effective->of.instance;
+    return (effective->field.flags & UB_LIVE) != 0 &&
+           (instance == NULL || loader_can_reload(&instance->loaded));
+}
+
 static json_t *setting_json(const struct effective *effective)
 {
     char origin[512];
@@ -358,7 +365,7 @@ static json_t *setting_json(const struct effective *effective)
                              effective->of.block->name, "setting", setting_name(effective), "value",
                              shown_json(effective), "text", text_json(text), "kind",
                              is_field ? explain_kind(effective->field.kind) : "text", "origin",
-                             text_json(origin), "live", (effective->field.flags & UB_LIVE) != 0);
+                             text_json(origin), "live", effective_is_live(effective));
     free(name);
     free(text);
     return json;

@@ -32,6 +32,9 @@ void effective_write_key(FILE *out, const char *name);
 /* "unibus.lua:7", "--set", or "default". */
 void effective_origin(const struct effective *effective, char *out, size_t out_size);
 
+/* Whether a reload may change it. */
+bool effective_is_live(const struct effective *effective);
+
 /* Same value: numbers, texts and paths as the module sees them, a service by who provides it, a
  * secret by its bytes. Both are the same field. */
 bool effective_is_same(const struct effective *a, const struct effective *b);

@@ -85,6 +85,14 @@
     X(MODULE_CREATE, "E-MODULE-016", "a module refuses its settings", "see its message")           \
     X(MODULE_BIND, "E-MODULE-017", "a module refuses a service", "see its message")                \
     X(MODULE_START, "E-MODULE-018", "a module cannot start", "see its message")                    \
+    X(RELOAD_RESTART, "E-RELOAD-001", "a changed setting that cannot change while the node runs",  \
+      "restart the node, or take the change back")                                                 \
+    X(RELOAD_MODULES, "E-RELOAD-002", "modules were added, removed or bound to others",            \
+      "restart the node, or take the change back")                                                 \
+    X(RELOAD_PREPARE, "E-RELOAD-003", "a module refuses its new settings", "see its message")      \
+    X(RELOAD_BUSY, "E-RELOAD-004", "another reload is under way", "wait until it has ended")       \
+    X(RELOAD_STOPPING, "E-RELOAD-005", "the node is starting or stopping",                         \
+      "reload a node that runs")                                                                   \
     X(POSTURE_AUTH, "E-POSTURE-001", "authentication is weaker than required",                     \
       "set auth = \"enforce\"")                                                                    \
     X(POSTURE_ACL, "E-POSTURE-002", "the access list is weaker than required",                     \

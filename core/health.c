@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "health.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,23 @@ void health_publish(struct health *health, char *take_public, char *take_admin, 
     pthread_mutex_unlock(&health->lock);
     free(old_public);
     free(old_admin);
+}
+
+void health_await(struct health *health, const char *what)
+{
+    pthread_mutex_lock(&health->lock);
+    health->is_waiting = what != NULL;
+    snprintf(health->awaited, sizeof(health->awaited), "%s", what != NULL ? what : "");
+    pthread_mutex_unlock(&health->lock);
+}
+
+bool health_is_waiting(struct health *health, char *what_out, size_t out_size)
+{
+    pthread_mutex_lock(&health->lock);
+    bool is_waiting = health->is_waiting;
+    snprintf(what_out, out_size, "%s", health->awaited);
+    pthread_mutex_unlock(&health->lock);
+    return is_waiting;
 }
 
 char *health_read(struct health *health, enum ub_detail detail, bool *is_healthy_out,

@@ -7,11 +7,15 @@
 
 #include <jansson.h>
 
+#include "life.h"
+
 struct collect {
     json_t *top;    /* what modules state to everybody, nested by dots */
     json_t *module; /* of the one that is asked */
     json_t *modules, *problems, *waiting;
-    const char *name; /* of the one that is asked */
+    json_t *my_problems, *my_waiting; /* of the one that is asked */
+    json_t *views;                    /* of the modules, for operators */
+    const char *name;                 /* of the one that is asked */
 };
 
 /* What everybody may see of the values that modules state (posture.h). */
@@ -60,17 +64,20 @@ static void collect_text(void *ctx, const char *name, const char *value)
 static void collect_problem(void *ctx, const char *code, const char *what, const char *fix)
 {
     struct collect *collect = ctx;
-    json_array_append_new(collect->problems, json_pack("{ss, ss, ss*, ss}", "code", code, "what",
-                                                       what, "fix", fix, "module", collect->name));
+    json_t *problem = json_pack("{ss, ss, ss*, ss}", "code", code, "what", what, "fix", fix,
+                                "module", collect->name);
+    json_array_append(collect->problems, problem);
+    json_array_append_new(collect->my_problems, problem);
 }
 
 static void collect_waiting(void *ctx, const char *what)
 {
     struct collect *collect = ctx;
     json_array_append_new(collect->waiting, json_string(what));
+    json_array_append_new(collect->my_waiting, json_string(what));
 }
 
-static void collect_module(struct collect *collect, const struct instance *instance)
+static void collect_module(struct collect *collect, struct instance *instance)
 {
     const struct ub_health_sink sink = {.size = sizeof(sink),
                                         .ctx = collect,
@@ -80,13 +87,16 @@ static void collect_module(struct collect *collect, const struct instance *insta
                                         .waiting = collect_waiting};
     collect->name = instance->block->name;
     collect->module = json_object();
-    if (instance->step == STEP_STARTED && instance->loaded.ops.health != NULL) {
-        instance->loaded.ops.health(instance->self, &sink);
-    }
+    collect->my_problems = json_array();
+    collect->my_waiting = json_array();
+    life_health(instance, &sink);
     const char *version = instance->loaded.module.version;
     json_array_append_new(collect->modules,
                           json_pack("{ss, ss*, so}", "name", collect->name, "version", version,
                                     "health", collect->module));
+    json_array_append_new(collect->views,
+                          module_view(instance, collect->my_waiting, collect->my_problems));
+    collect->my_problems = collect->my_waiting = NULL; /* the core's own belong to no module */
 }
 
 /* ---- posture ----------------------------------------------------------------------------------
@@ -174,7 +184,7 @@ static const char *status_word(const struct health_source *source, const struct 
     return json_array_size(collect->waiting) > 0 || !source->is_started ? "waiting" : "ok";
 }
 
-static json_t *clock_json(int64_t now_ms)
+static json_t *time_json(int64_t now_ms)
 {
     char text[32];
     time_t seconds = (time_t)(now_ms / 1000);
@@ -188,14 +198,24 @@ static json_t *base_json(const struct health_source *source, const struct collec
                          const struct posture *posture)
 {
     int64_t up_ns = clock_mono_ns(&source->node->clock) - source->started_mono_ns;
-    json_t *base = json_pack("{ss, ss, ss, sI, so, so}", "status", status_word(source, collect),
-                             "node", source->node->name, "version", node_version(), "uptime_s",
-                             (json_int_t)(up_ns / 1000000000), "clock",
-                             clock_json(clock_now_ms(&source->node->clock)), "posture",
-                             posture_json(posture, source->required));
+    json_t *base = json_pack(
+        "{ss, ss, ss, sI, so, so}", "status", status_word(source, collect), "node",
+        source->node->name, "version", node_version(), "uptime_s", (json_int_t)(up_ns / 1000000000),
+        "clock", time_json(clock_now_ms(&source->node->clock)), "posture",
+        posture_json(posture, (enum posture_level)source->plan->core.posture.require));
     json_object_update(base, collect->top);
     json_object_set(base, "waiting", collect->waiting);
     return base;
+}
+
+static json_t *config_json(const struct reload_status *status)
+{
+    json_t *last = status->last_at_ms == 0
+                       ? json_null()
+                       : json_pack("{so, sb, ss}", "at", time_json(status->last_at_ms), "applied",
+                                   status->was_applied, "summary", status->summary);
+    return json_pack("{sI, so, so}", "generation", (json_int_t)status->generation, "applied_at",
+                     time_json(status->applied_at_ms), "last_reload", last);
 }
 
 /* The codes alone: words may name files and keys. */
@@ -226,28 +246,33 @@ static void publish(const struct health_source *source, const struct collect *co
     json_object_set(admin, "modules", collect->modules);
     json_object_set_new(admin, "listeners", listeners_json(posture));
     json_object_set_new(admin, "facts", facts_json(posture));
+    json_object_set_new(admin, "config", config_json(source->reload));
     bool is_healthy = json_array_size(collect->problems) == 0;
     bool is_ready =
         source->is_started && !source->is_stopping && json_array_size(collect->waiting) == 0;
     health_publish(&source->node->health, dump(everyone), dump(admin), is_healthy, is_ready);
+    health_await(&source->node->health, json_string_value(json_array_get(collect->waiting, 0)));
 }
 
 void health_collect(const struct health_source *source)
 {
     struct collect collect = {.top = json_object(),
                               .modules = json_array(),
+                              .views = json_array(),
                               .problems = json_array(),
                               .waiting = json_array()};
     struct posture posture;
-    for (size_t i = 0; i < source->count; i++) {
-        collect_module(&collect, &source->instances[i]);
+    for (size_t i = 0; i < source->plan->count; i++) {
+        collect_module(&collect, &source->plan->instances[i]);
     }
-    posture_gather(&posture, source->instances, source->count);
-    judge_posture(&collect, &posture, source->required);
+    posture_gather(&posture, source->plan->instances, source->plan->count);
+    judge_posture(&collect, &posture, (enum posture_level)source->plan->core.posture.require);
     publish(source, &collect, &posture);
+    view_publish(&source->node->view, VIEW_MODULES, json_pack("{sO}", "modules", collect.views));
     posture_fini(&posture);
     json_decref(collect.top);
     json_decref(collect.modules);
+    json_decref(collect.views);
     json_decref(collect.problems);
     json_decref(collect.waiting);
 }

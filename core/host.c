@@ -3,10 +3,14 @@
 
 #include <stdlib.h>
 
+#include <jansson.h>
 #include <sodium.h>
+
+#include <unibus/error.h>
 
 #include "loop.h"
 #include "pool.h"
+#include "reload.h"
 #include "secret.h"
 
 static const struct host *host_of(const struct ub_host *pub)
@@ -107,6 +111,11 @@ static char *host_health_json(const struct ub_host *pub, enum ub_detail detail,
     return health_read(&node_of(pub)->health, detail, is_healthy_out, is_ready_out);
 }
 
+static bool host_is_waiting(const struct ub_host *pub, char *what_out, size_t out_size)
+{
+    return health_is_waiting(&node_of(pub)->health, what_out, out_size);
+}
+
 static void host_free_text(const struct ub_host *pub, char *text)
 {
     (void)pub;
@@ -170,7 +179,48 @@ static const struct ub_host_node host_node = {.size = sizeof(host_node),
                                               .read_fact = host_read_fact,
                                               .health_json = host_health_json,
                                               .free_text = host_free_text,
-                                              .fail = host_fail};
+                                              .fail = host_fail,
+                                              .is_waiting = host_is_waiting};
+
+/* ---- the operator's view ----------------------------------------------------------------------
+ */
+
+static char *host_effective_json(const struct ub_host *pub)
+{
+    return view_read(&node_of(pub)->view, VIEW_CONFIG);
+}
+
+static char *host_modules_json(const struct ub_host *pub)
+{
+    return view_read(&node_of(pub)->view, VIEW_MODULES);
+}
+
+static enum ub_status host_reload(const struct ub_host *pub, bool is_dry, char **json_out,
+                                  struct ub_err *err)
+{
+    struct node *node = node_of(pub);
+    struct reload_result result;
+    *json_out = NULL;
+    if (node->reload == NULL) {
+        return ub_fail(err, UB_EUNSUPPORTED, "this host has no config to reload");
+    }
+    if (loop_is_current(node->main)) {
+        return ub_fail(err, UB_EINVAL, "reload waits for the main loop: call it on a worker");
+    }
+    reload_ask(node->reload, is_dry, &result);
+    enum ub_status status = result.status;
+    *json_out = json_dumps(result.json, JSON_COMPACT);
+    if (status != UB_OK) {
+        ub_fail(err, status, "%s", result.summary);
+    }
+    reload_result_fini(&result);
+    return status;
+}
+
+static const struct ub_host_config host_config = {.size = sizeof(host_config),
+                                                  .effective_json = host_effective_json,
+                                                  .modules_json = host_modules_json,
+                                                  .reload = host_reload};
 
 static const struct ub_host_secret host_secret = {.size = sizeof(host_secret),
                                                   .bytes = secret_bytes};
@@ -191,7 +241,8 @@ void host_init(struct host *host, struct node *node, const char *module)
                                   .pool = &host_pool,
                                   .node = &host_node,
                                   .secret = &host_secret,
-                                  .decision = &host_decision},
+                                  .decision = &host_decision,
+                                  .config = &host_config},
                           .node = node,
                           .module = module};
 }

@@ -210,6 +210,11 @@ void kit_health_set(const struct ub_host *host, const char *json, bool is_health
     health_publish(&kit_of(host)->node.health, strdup(json), strdup(json), is_healthy, is_ready);
 }
 
+void kit_waiting_set(const struct ub_host *host, const char *what)
+{
+    health_await(&kit_of(host)->node.health, what);
+}
+
 const char *kit_failed(const struct ub_host *host)
 {
     return kit_of(host)->failed;

@@ -46,6 +46,9 @@ const void *kit_settings(const struct ub_host *host, const struct ub_module *mod
 /* What host->node->health_json answers from now on, in both details. */
 void kit_health_set(const struct ub_host *host, const char *json, bool is_healthy, bool is_ready);
 
+/* What the host waits for from now on; NULL = nothing. */
+void kit_waiting_set(const struct ub_host *host, const char *what);
+
 /* The code of the last host->node->fail, or "". */
 const char *kit_failed(const struct ub_host *host);
 

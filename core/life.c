@@ -9,6 +9,17 @@ static void on_main(const struct instance *instance)
     CHECK(loop_is_current(instance->host.node->main));
 }
 
+static void life_enter(struct instance *instance, const char *step)
+{
+    on_main(instance);
+    watchdog_enter(&instance->host.node->watchdog, instance->host.module, step);
+}
+
+static void life_leave(struct instance *instance)
+{
+    watchdog_leave(&instance->host.node->watchdog);
+}
+
 static bool life_fault(struct instance *instance, enum error_id id, const struct ub_err *err,
                        struct report *report)
 {
@@ -19,11 +30,12 @@ static bool life_fault(struct instance *instance, enum error_id id, const struct
 bool life_create(struct instance *instance, struct report *report)
 {
     struct ub_err err = UB_ERR_INIT;
-    on_main(instance);
+    life_enter(instance, "create");
     instance->host.where = block_where;
     instance->host.where_ctx = instance->block;
     err.status = instance->loaded.ops.create(&instance->host.pub, instance->settings.data,
                                              &instance->self, &err);
+    life_leave(instance);
     if (err.status != UB_OK) {
         return life_fault(instance, ERROR_MODULE_CREATE, &err, report);
     }
@@ -54,7 +66,9 @@ bool life_bind(struct instance *instance, struct instance *all, struct report *r
             ub_fail(&err, UB_EINTERNAL, "it requires %s, but has no bind: tell its author",
                     service.iface);
         } else {
+            life_enter(instance, "bind");
             err.status = instance->loaded.ops.bind(instance->self, &service, &err);
+            life_leave(instance);
         }
         if (err.status != UB_OK) {
             return life_fault(instance, ERROR_MODULE_BIND, &err, report);
@@ -68,7 +82,9 @@ bool life_start(struct instance *instance, struct report *report)
     struct ub_err err = UB_ERR_INIT;
     on_main(instance);
     if (instance->loaded.ops.start != NULL) {
+        life_enter(instance, "start");
         err.status = instance->loaded.ops.start(instance->self, &err);
+        life_leave(instance);
     }
     if (err.status != UB_OK) {
         return life_fault(instance, ERROR_MODULE_START, &err, report);
@@ -81,7 +97,9 @@ void life_ready(struct instance *instance)
 {
     on_main(instance);
     if (instance->loaded.ops.ready != NULL) {
+        life_enter(instance, "ready");
         instance->loaded.ops.ready(instance->self);
+        life_leave(instance);
     }
 }
 
@@ -89,7 +107,9 @@ void life_drain(struct instance *instance, int64_t deadline_mono_ms)
 {
     on_main(instance);
     if (instance->step == STEP_STARTED && instance->loaded.ops.drain != NULL) {
+        life_enter(instance, "drain");
         instance->loaded.ops.drain(instance->self, deadline_mono_ms);
+        life_leave(instance);
     }
 }
 
@@ -107,7 +127,9 @@ void life_stop(struct instance *instance)
         return;
     }
     if (instance->loaded.ops.stop != NULL) {
+        life_enter(instance, "stop");
         instance->loaded.ops.stop(instance->self);
+        life_leave(instance);
     }
     instance->step = STEP_CREATED;
     /* Its pools are closed now, and their last answers wait on the main loop: they still find it.
@@ -115,11 +137,55 @@ void life_stop(struct instance *instance)
     loop_flush(instance->host.node->main);
 }
 
+bool life_prepare(struct instance *instance, const struct config_block *block, const void *settings,
+                  void **token_out, struct report *report)
+{
+    struct ub_err err = UB_ERR_INIT;
+    *token_out = NULL;
+    instance->host.where_ctx = block; /* so that it can name lines of the new config */
+    life_enter(instance, "prepare");
+    err.status = instance->loaded.ops.prepare(instance->self, settings, token_out, &err);
+    life_leave(instance);
+    instance->host.where_ctx = instance->block;
+    if (err.status == UB_OK) {
+        return true;
+    }
+    report_add_err(report, ERROR_RELOAD_PREPARE, block->where, instance->block->name, &err);
+    return false;
+}
+
+void life_commit(struct instance *instance, void *token)
+{
+    life_enter(instance, "commit");
+    instance->loaded.ops.commit(instance->self, token);
+    life_leave(instance);
+}
+
+void life_abort(struct instance *instance, void *token)
+{
+    if (instance->loaded.ops.abort != NULL) {
+        life_enter(instance, "abort");
+        instance->loaded.ops.abort(instance->self, token);
+        life_leave(instance);
+    }
+}
+
+void life_health(struct instance *instance, const struct ub_health_sink *sink)
+{
+    if (instance->step == STEP_STARTED && instance->loaded.ops.health != NULL) {
+        life_enter(instance, "health");
+        instance->loaded.ops.health(instance->self, sink);
+        life_leave(instance);
+    }
+}
+
 void life_destroy(struct instance *instance)
 {
     on_main(instance);
     if (instance->step == STEP_CREATED) {
+        life_enter(instance, "destroy");
         instance->loaded.ops.destroy(instance->self);
+        life_leave(instance);
         instance->self = NULL;
         instance->step = STEP_NONE;
     }

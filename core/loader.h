@@ -34,6 +34,9 @@ bool loader_adopt(const struct ub_module *module, size_t symbol_size, const char
                   const struct config_block *block, struct loaded *loaded_out,
                   struct report *report);
 
+/* Whether it takes new settings while it runs; if not, its UB_LIVE fields need a restart too. */
+bool loader_can_reload(const struct loaded *loaded);
+
 struct ub_provide provide_at(const struct ub_module *module, uint32_t i);
 struct ub_require require_at(const struct ub_module *module, uint32_t i);
 struct field_table fields_of(const struct ub_module *module);

@@ -397,6 +397,30 @@ static bool ops_fit(const struct adopt *adopt, struct loaded *loaded)
     return missing == NULL;
 }
 
+bool loader_can_reload(const struct loaded *loaded)
+{
+    return loaded->ops.prepare != NULL && loaded->ops.commit != NULL;
+}
+
+/* What can change while it runs needs somebody to change it. */
+static bool live_fits(const struct adopt *adopt, const struct loaded *loaded)
+{
+    const struct field_table table = fields_of(&loaded->module);
+    bool can_reload =
+        loader_can_reload(loaded) || loaded->module.abi_minor == 0; /* 1.0 let it be */
+    for (uint32_t i = 0; i < table.count && !can_reload; i++) {
+        struct ub_field field = field_at(&table, i);
+        if ((field.flags & UB_LIVE) != 0) {
+            adopt_fault(adopt, ERROR_MODULE_TABLE,
+                        "%s: its setting %u \"%s\" is live, but its ops table has no prepare and "
+                        "commit",
+                        adopt->block->title, (unsigned)i + 1, field.name);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool loader_adopt(const struct ub_module *raw, size_t symbol_size, const char *file,
                   const struct config_block *block, struct loaded *loaded_out,
                   struct report *report)
@@ -418,5 +442,5 @@ bool loader_adopt(const struct ub_module *raw, size_t symbol_size, const char *f
            table_fits(&adopt, "required interfaces", module->requires_, module->require_count,
                       module->require_stride, REQUIRE_SIZE_MIN) &&
            fields_fit(&adopt, module) && provides_fit(&adopt, module) &&
-           requires_fit(&adopt, module);
+           requires_fit(&adopt, module) && live_fits(&adopt, loaded_out);
 }

@@ -114,7 +114,9 @@ static void print_help(FILE *out)
         fprintf(out, "  %-24s %s\n", name, row->doc);
     }
     fputs("\nSIGTERM and SIGINT finish what is under way (10 s at most) and stop; once more stops "
-          "at once.\nExit: 0 stopped or checked, 1 failed, 2 usage.\n",
+          "at once.\nSIGHUP reads the config again and applies all of it or nothing; the log says "
+          "which.\n"
+          "Exit: 0 stopped or checked, 1 failed, 2 usage.\n",
           out);
 }
 
@@ -215,11 +217,7 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 {
     (void)number;
     (void)what;
-    struct boot *boot = arg;
-    log_core(&boot->node.log, UB_LOG_WARN, "reload-missing",
-             "SIGHUP: this version cannot reload yet, so nothing was changed; restart to apply a "
-             "changed config",
-             UB_TEXT("file", boot->source->config_file));
+    boot_reload(arg);
 }
 
 struct signals {

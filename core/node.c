@@ -17,6 +17,8 @@ enum ub_status node_init(struct node *node, int log_fd, struct ub_err *err)
     decisions_init(&node->decisions, &node->clock, &node->log);
     board_init(&node->board);
     health_init(&node->health);
+    view_init(&node->view);
+    watchdog_init(&node->watchdog, &node->log);
     enum ub_status status = loop_new("main", &node->main, err);
     if (status != UB_OK) {
         node_fini(node);
@@ -27,6 +29,8 @@ enum ub_status node_init(struct node *node, int log_fd, struct ub_err *err)
 void node_fini(struct node *node)
 {
     loop_free(&node->main);
+    watchdog_fini(&node->watchdog);
+    view_fini(&node->view);
     health_fini(&node->health);
     board_fini(&node->board);
     decisions_fini(&node->decisions);

@@ -11,6 +11,10 @@
 #include "decisions.h"
 #include "health.h"
 #include "log.h"
+#include "view.h"
+#include "watchdog.h"
+
+struct reload;
 
 struct node {
     char name[64];
@@ -20,6 +24,9 @@ struct node {
     struct decisions decisions;
     struct board board;
     struct health health;
+    struct view view;
+    struct watchdog watchdog;
+    struct reload *reload; /* NULL = this host cannot reload (the test kit) */
     struct ub_loop *main;
     /* Called by a module that cannot go on; any thread. */
     void (*fail)(struct node *node, const char *module, const char *code, const char *why);

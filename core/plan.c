@@ -50,6 +50,9 @@ static void plan_load_modules(struct plan *plan, const struct loader *loader, st
         host_init(&instance->host, node, instance->block->name);
         instance->is_loaded =
             loader_load(loader, &plan->config, instance->block, &instance->loaded, report);
+        if (instance->is_loaded) {
+            instance->host.module = instance->loaded.module.name; /* outlives a reload */
+        }
     }
 }
 
@@ -114,6 +117,7 @@ void plan_fini(struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
         settings_fini(&plan->instances[i].settings);
+        settings_fini(&plan->instances[i].created);
     }
     core_settings_fini(&plan->core);
     arena_fini(&plan->arena);

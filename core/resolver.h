@@ -21,7 +21,8 @@ struct binding {
 struct instance {
     const struct config_block *block;
     struct loaded loaded;
-    struct settings settings;
+    struct settings settings; /* in force */
+    struct settings created;  /* after a reload: those that create was given, else empty */
     struct host host;
     void *self;
     enum instance_step step;

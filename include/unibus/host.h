@@ -104,7 +104,8 @@ struct ub_host_node {
     const char *(*name)(const struct ub_host *host);
     const char *(*state_dir)(const struct ub_host *host); /* absolute, exists, 0700, ours */
     const char *(*version)(const struct ub_host *host);
-    /* Where a setting of this module was said; line 0 when it is a default. */
+    /* Where a setting of this module was said; line 0 when it is a default. Threads: the main
+     * loop's; the text lives until the next reload. */
     struct ub_where (*where)(const struct ub_host *host, const char *setting);
 
     /* The board: small public facts of the running node under dotted names ("nats.url"), so that
@@ -120,6 +121,11 @@ struct ub_host_node {
     void (*free_text)(const struct ub_host *host, char *text);
     /* Ask the node to stop in good order, because this module cannot go on. Threads: any. */
     void (*fail)(const struct ub_host *host, const char *code, const char *why);
+    /* since 1.1 */
+    /* True while a module of this node waits for a peer, a quorum, an engine …: new clients are
+     * then refused. what_out gets the first thing that is awaited, "" = none. Never waits itself.
+     * Threads: any. */
+    bool (*is_waiting)(const struct ub_host *host, char *what_out, size_t out_size);
 };
 
 /* ---- secrets: locked memory that no log function accepts --------------------------------------
@@ -183,15 +189,24 @@ struct ub_host_decision {
 
 struct ub_host_config {
     uint32_t size;
-    /* The effective config as JSON: every value with its origin, secrets redacted. NULL = no
+    /* The effective config as JSON: {"file", "settings": [{"name": "http.listen", "block",
+     * "setting", "value", "text", "kind", "origin": "unibus.lua:7" | "--set" | "default",
+     * "live"}]}; text is the value as written in Lua, secrets are named by their file. NULL = no
      * memory; free with node->free_text. Threads: any. */
     char *(*effective_json)(const struct ub_host *host);
-    /* The loaded modules as JSON: name, version, ABI, file, interfaces, state. */
+    /* The loaded modules as JSON, not older than a second: {"modules": [{"name", "version",
+     * "summary", "abi", "file", "provides": ["ub.kv 1.0"], "requires": [{"interface", "module"}],
+     * "state": "running" | "waiting" | "degraded" | "stopped", "waiting": [], "problems": []}]}. */
     char *(*modules_json)(const struct ub_host *host);
-    /* Reads the config file again, plans, and unless is_dry applies all of it or nothing. *json_out
-     * (free with node->free_text) tells changes and faults, also after an error: UB_EINVAL = the
-     * config is faulty, UB_ECONFLICT = a change needs a restart or a weaker posture results. Blocks
-     * until the main loop has done it: never on a loop. */
+    /* Reads the config file again, plans, and unless is_dry applies all of it or nothing; is_dry
+     * asks the modules too, and takes it back. *json_out (free with node->free_text; NULL = no
+     * memory) is
+     * {"ok", "applied", "dry", "generation", "summary", "changes": [{"name", "from", "to",
+     * "from_origin", "to_origin", "live"}], "errors": [{"code", "file", "line", "message", "fix",
+     * "doc"}]}, also after an error: UB_EINVAL = the config is faulty or a module refuses it,
+     * UB_ECONFLICT = a change needs a restart or a weaker posture results, UB_EEXISTS = another
+     * reload is under way, UB_EUNAVAILABLE = the node is stopping. Blocks until the main loop has
+     * done it: never on a loop. */
     enum ub_status (*reload)(const struct ub_host *host, bool is_dry, char **json_out,
                              struct ub_err *err);
 };

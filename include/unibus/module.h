@@ -62,7 +62,8 @@ struct ub_module_ops {
     uint32_t size;
 
     /* Allocate, judge the settings beyond what the field table can say, no side effects: no file,
-     * no port, no thread. `settings` is the filled struct; it lives until destroy. */
+     * no port, no thread. `settings` is the filled struct; it lives until destroy. While a reload
+     * is planned there is for a moment a second one of the module, which is never started. */
     enum ub_status (*create)(const struct ub_host *host, const void *settings, void **self_out,
                              struct ub_err *err);
     enum ub_status (*bind)(void *self, const struct ub_service *service, struct ub_err *err);
@@ -77,8 +78,12 @@ struct ub_module_ops {
     void (*stop)(void *self);
     void (*destroy)(void *self);
 
-    /* Reload in two phases over all modules: prepare in each, then commit in all or abort in all.
-     * commit and abort cannot fail. */
+    /* Reload in two phases over all modules: prepare in each whose settings changed, then commit in
+     * all or abort in all that had succeeded. commit and abort cannot fail. A module with a field
+     * of UB_LIVE has prepare and commit. `settings` differ from those in force in UB_LIVE fields
+     * only; they live until the next commit of the module has returned, or abort, or destroy. Those
+     * of create live until destroy all the same, so what is not UB_LIVE may be read there for ever,
+     * by any thread; secrets apart, which live as long as they are in force. */
     enum ub_status (*prepare)(void *self, const void *settings, void **token_out,
                               struct ub_err *err);
     void (*commit)(void *self, void *token);

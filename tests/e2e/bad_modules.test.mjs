@@ -32,6 +32,7 @@ const ZOO = {
   'zoo-undefined': `: cannot be loaded: ${fileOf('zoo-undefined')}: undefined symbol: `
     + 'zoo_nobody_has_this; link the library that has it into the module: nothing of membershipd '
     + 'itself can be called, only what create and bind hand over',
+  'zoo-live': ': its setting 2 "number" is live, but its ops table has no prepare and commit',
 };
 
 function sentence(name, words) {

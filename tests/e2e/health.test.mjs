@@ -164,13 +164,6 @@ describe('SIGTERM', () => {
   });
 });
 
-test('SIGHUP changes nothing, and says so', async (t) => {
-  const node = await startNode(t);
-  node.reload();
-  await node.waitLog(/reload-missing/);
-  assert.equal((await node.client().get('/readyz')).status, 200);
-});
-
 test('several listeners, IPv4 and IPv6', async (t) => {
   const port = await freePort();
   const node = await startNode(t, { modules: (defaults, { httpPort }) => ({

@@ -119,6 +119,8 @@ static void tables_must_be_sound(void **state)
         {"zoo-range", ": its setting 2 \"number\" has a maximum below its minimum"},
         {"zoo-default", ": its own default number = \"many\": a whole number is needed; tell the "
                         "author of the module"},
+        {"zoo-live", ": its setting 2 \"number\" is live, but its ops table has no prepare and "
+                     "commit"},
         {"zoo-provides", " provides t.kv twice"},
         {"zoo-nameless", ": interface 2 that it provides has no name or no ops table"},
         {"zoo-setting", ": its setting \"first\" is to pick who provides t.kv, but it declares no "

@@ -32,7 +32,7 @@ static const struct ub_record person_record = UB_RECORD(struct person, person_fi
 
 static const struct ub_field town_fields[] = {
     UB_FIELD_INT(struct town, houses, "1", 0, 0, 0, "how many"),
-    UB_FIELD_RECORDS(struct town, people, person_record, UB_LIVE, "who lives there"),
+    UB_FIELD_RECORDS(struct town, people, person_record, 0, "who lives there"),
 };
 
 static enum ub_status town_create(const struct ub_host *host, const void *settings, void **self_out,
@@ -282,7 +282,7 @@ static void explain_lists_the_fields_of_records(void **state)
         const char *what, *has, *has_not;
     } cases[] = {
         {"town.people", "  people[].may.allow     a nested name\n", "houses"},
-        {"town.people", "list of tables; no default; a change takes effect on reload\n", "restart"},
+        {"town.people", "list of tables; no default; a change needs a restart\n", "houses"},
         {"town.people[].age", "  people[].age           in years\n", "name"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *text = NULL;

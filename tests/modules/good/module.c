@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A module for the tests of the core: one setting of each kind, and it does what its settings say:
- * states a posture, is waiting, has a problem, fails in create or start, takes long to drain. Every
- * life-cycle call is a log event. */
+ * states a posture, is waiting, has a problem, fails or stays long in a life-cycle call, takes long
+ * to drain. Every life-cycle call is a log event. What can change by a reload is used on the main
+ * loop only, so that swapping the settings is enough. */
 #include <stdlib.h>
+#include <time.h>
 
 #include <unibus/module.h>
 
@@ -22,29 +24,33 @@ struct good_settings {
     struct {
         bool on;
     } tls;
-    const char *waiting, *problem, *fails;
+    const char *waiting, *problem, *fails, *slow;
+    int64_t slow_for;
     int64_t drain_polls;
 };
 
 static const struct ub_field good_fields[] = {
     UB_FIELD_BOOL(struct good_settings, flag, "true", 0, "a flag"),
-    UB_FIELD_INT(struct good_settings, workers, "8", 1, 512, 0, "threads"),
+    UB_FIELD_INT(struct good_settings, workers, "8", 1, 512, UB_LIVE, "threads"),
     UB_FIELD_SIZE(struct good_settings, max_item, "64 MiB", 1024, 1 << 30, 0, "largest item"),
     UB_FIELD_DURATION(struct good_settings, timeout, "5 s", 100, 3600000, 0, "patience"),
-    UB_FIELD_STRING(struct good_settings, text, NULL, 0, "any text"),
+    UB_FIELD_STRING(struct good_settings, text, NULL, UB_LIVE, "any text"),
     UB_FIELD_CHOICE(struct good_settings, mode, "safe", "safe|fast|reckless", 0, "how"),
     UB_FIELD_PATH(struct good_settings, file, NULL, 0, "a file beside the config"),
     UB_FIELD_STATE_PATH(struct good_settings, dir, "good", 0, "a folder below node.state"),
-    UB_FIELD_SECRET(struct good_settings, key, 0, "a secret"),
+    UB_FIELD_SECRET(struct good_settings, key, UB_LIVE, "a secret"),
     UB_FIELD_LISTEN(struct good_settings, listen, NULL, 0, "addresses"),
     UB_FIELD_STRINGS(struct good_settings, names, "a, b", 0, "names"),
-    UB_FIELD_CHOICE(struct good_settings, auth, "enforce", "off|observe|enforce", 0,
+    UB_FIELD_CHOICE(struct good_settings, auth, "enforce", "off|observe|enforce", UB_LIVE,
                     "who comes in"),
-    UB_FIELD_CHOICE(struct good_settings, acl, "on", "off|external|on", 0, "who may do what"),
+    UB_FIELD_CHOICE(struct good_settings, acl, "on", "off|external|on", UB_LIVE, "who may do what"),
     UB_FIELD_BOOL(struct good_settings, tls.on, "false", 0, "TLS on all listeners"),
-    UB_FIELD_STRING(struct good_settings, waiting, NULL, 0, "for whom it waits"),
-    UB_FIELD_STRING(struct good_settings, problem, NULL, 0, "what is wrong"),
-    UB_FIELD_STRING(struct good_settings, fails, "", 0, "the call that fails: create or start"),
+    UB_FIELD_STRING(struct good_settings, waiting, NULL, UB_LIVE, "for whom it waits"),
+    UB_FIELD_STRING(struct good_settings, problem, NULL, UB_LIVE, "what is wrong"),
+    UB_FIELD_STRING(struct good_settings, fails, "", UB_LIVE,
+                    "the call that fails: create, start or prepare"),
+    UB_FIELD_STRING(struct good_settings, slow, "", UB_LIVE, "the life-cycle call that takes long"),
+    UB_FIELD_DURATION(struct good_settings, slow_for, "0 ms", 0, 0, UB_LIVE, "how long"),
     UB_FIELD_INT(struct good_settings, drain_polls, "0", 0, 0, 0, "is_drained says no so often"),
 };
 
@@ -55,8 +61,17 @@ struct good {
     int64_t drain_polls;
 };
 
+static void good_sleep(const struct good_settings *settings, const char *call)
+{
+    const struct timespec time = {settings->slow_for / 1000, settings->slow_for % 1000 * 1000000};
+    if (strcmp(settings->slow, call) == 0) {
+        nanosleep(&time, NULL);
+    }
+}
+
 static void good_log(const struct good *good, const char *call)
 {
+    good_sleep(good->settings, call);
     ub_log(good->host, UB_LOG_INFO, "life", "life-cycle call", UB_TEXT("call", call));
 }
 
@@ -164,6 +179,34 @@ static void good_health(void *self, const struct ub_health_sink *sink)
     }
 }
 
+static enum ub_status good_prepare(void *self, const void *settings, void **token_out,
+                                   struct ub_err *err)
+{
+    struct good *good = self;
+    const struct good_settings *next = settings;
+    good_sleep(next, "prepare");
+    good_log(good, "prepare");
+    if (strcmp(next->fails, "prepare") == 0) {
+        err->where = good->host->node->where(good->host, "fails");
+        return ub_fail_code(err, UB_EINVAL, "E-GOOD-003", "fails = \"prepare\", so prepare fails");
+    }
+    *token_out = (void *)(uintptr_t)next;
+    return UB_OK;
+}
+
+static void good_commit(void *self, void *token)
+{
+    struct good *good = self;
+    good->settings = token;
+    good_log(good, "commit");
+}
+
+static void good_abort(void *self, void *token)
+{
+    good_sleep(token, "abort");
+    good_log(self, "abort");
+}
+
 static const struct counter *good_counts(void *self)
 {
     return &((struct good *)self)->counter;
@@ -184,6 +227,9 @@ static const struct ub_module_ops good_ops = {.size = sizeof(good_ops),
                                               .is_drained = good_is_drained,
                                               .stop = good_stop,
                                               .destroy = good_destroy,
+                                              .prepare = good_prepare,
+                                              .commit = good_commit,
+                                              .abort = good_abort,
                                               .posture = good_posture,
                                               .health = good_health};
 

@@ -21,6 +21,9 @@
 #ifndef ZOO_CREATE
 #define ZOO_CREATE zoo_create
 #endif
+#ifndef ZOO_FLAGS
+#define ZOO_FLAGS 0
+#endif
 #ifndef ZOO_DESTROY
 #define ZOO_DESTROY zoo_destroy
 #endif
@@ -79,8 +82,8 @@ static const struct ub_module_ops zoo_ops = {
 
 static const struct ub_field zoo_fields[] = {
     {sizeof(struct ub_field), "first", UB_KIND_INT, 0, 8, "1", 0, 0, NULL, "a number", NULL},
-    {sizeof(struct ub_field), ZOO_FIELD_NAME, ZOO_KIND, 0, ZOO_OFFSET, ZOO_DEFAULT, 1, ZOO_MAX,
-     NULL, "what is broken", NULL}};
+    {sizeof(struct ub_field), ZOO_FIELD_NAME, ZOO_KIND, ZOO_FLAGS, ZOO_OFFSET, ZOO_DEFAULT, 1,
+     ZOO_MAX, NULL, "what is broken", NULL}};
 
 #ifdef ZOO_PROVIDES
 static const struct ub_provide zoo_provides[] = {
