@@ -164,6 +164,9 @@ bool settings_fill(struct settings *settings, const struct field_table *table,
                    struct report *report);
 void settings_fini(struct settings *settings);
 
+/* Wipes the secrets that only UB_LIVE fields have: others have taken their place. */
+void settings_drop_live_secrets(struct settings *settings, const struct field_table *table);
+
 /* ---- config_node.c: the blocks of the core itself ---------------------------------------------
  */
 

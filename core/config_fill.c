@@ -241,3 +241,51 @@ void settings_fini(struct settings *settings)
     arena_fini(&settings->arena);
     *settings = (struct settings){.data = NULL};
 }
+
+/* ---- secrets that are no longer in force ------------------------------------------------------
+ */
+
+static bool struct_keeps(const struct field_table *table, const uint8_t *data,
+                         const struct ub_secret *secret, bool is_all);
+
+static bool records_keep(const struct ub_field *field, const struct ub_records *records,
+                         const struct ub_secret *secret)
+{
+    const struct field_table table = record_table(field->record);
+    for (size_t i = 0; i < records->count; i++) {
+        if (struct_keeps(&table, (const uint8_t *)records->items + i * table.settings_size, secret,
+                         true)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a field has this secret: any field, or only those that are not live. */
+static bool struct_keeps(const struct field_table *table, const uint8_t *data,
+                         const struct ub_secret *secret, bool is_all)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct ub_field field = field_at(table, i);
+        const void *slot = data + field.offset;
+        if (!is_all && (field.flags & UB_LIVE) != 0) {
+            continue;
+        }
+        if (field.kind == UB_KIND_SECRET && *(struct ub_secret *const *)slot == secret) {
+            return true;
+        }
+        if (field.kind == UB_KIND_RECORDS && records_keep(&field, slot, secret)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void settings_drop_live_secrets(struct settings *settings, const struct field_table *table)
+{
+    for (struct kept_secret *kept = settings->secrets; kept != NULL; kept = kept->next) {
+        if (!struct_keeps(table, settings->data, kept->secret, false)) {
+            secret_free(&kept->secret);
+        }
+    }
+}

@@ -114,7 +114,9 @@ static void pass_abort(struct pass *pass)
 static void take_settings(struct instance *instance, struct instance *then)
 {
     if (instance->created.data == NULL) {
+        const struct field_table table = fields_of(&instance->loaded.module);
         instance->created = instance->settings;
+        settings_drop_live_secrets(&instance->created, &table);
     } else {
         settings_fini(&instance->settings);
     }

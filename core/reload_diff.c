@@ -58,6 +58,12 @@ static void restart_fault(const struct plan *next, const struct reload_change *c
                change->from_origin);
 }
 
+/* A live path is also touched when nothing differs: the file may. */
+static bool is_path_to_read(const struct effective *effective)
+{
+    return effective->field.kind == UB_KIND_PATH && effective_is_live(effective);
+}
+
 /* True when a field of the block differs. */
 static bool diff_fields(struct reload_diff *diff, const struct plan *next,
                         const struct plan_block *now, const struct plan_block *then,
@@ -69,6 +75,7 @@ static bool diff_fields(struct reload_diff *diff, const struct plan *next,
         effective_at(now, i, &from);
         effective_at(then, i, &to);
         if (effective_is_same(&from, &to)) {
+            is_touched = is_touched || is_path_to_read(&to);
             continue;
         }
         const struct reload_change *change = change_add(diff, &from, &to);

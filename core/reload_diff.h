@@ -19,7 +19,7 @@ struct reload_diff {
     struct arena arena;
     struct reload_change *changes;
     size_t count, room;
-    bool *is_touched; /* by number of a module in force: its settings differ */
+    bool *is_touched; /* by number of a module in force: it is to be prepared */
 };
 
 /* Compares the plan in force with the next one. What needs a restart goes to the report, each with

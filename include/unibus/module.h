@@ -78,8 +78,9 @@ struct ub_module_ops {
     void (*stop)(void *self);
     void (*destroy)(void *self);
 
-    /* Reload in two phases over all modules: prepare in each whose settings changed, then commit in
-     * all or abort in all that had succeeded. commit and abort cannot fail. A module with a field
+    /* Reload in two phases over all modules: prepare in each whose settings changed or that has a
+     * UB_LIVE path (the file behind it may have changed), then commit in all or abort in all that
+     * had succeeded. commit and abort cannot fail. A module with a field
      * of UB_LIVE has prepare and commit. `settings` differ from those in force in UB_LIVE fields
      * only; they live until the next commit of the module has returned, or abort, or destroy. Those
      * of create live until destroy all the same, so what is not UB_LIVE may be read there for ever,
