@@ -69,6 +69,12 @@ async function refusesByAddress(t, path) {
   assert.match(await loginTo(other.natsPort), /-ERR 'Authorization Violation'/);
   await other.waitLog(/no module knows these credentials/);
   assert.doesNotMatch(other.log, /is on the list/);
+  // Until a reload puts it there.
+  await writeFile(other.config, other.configText().replace('192.0.2.0/24', '127.0.0.0/8'));
+  other.reload();
+  const deadline = Date.now() + 10000;
+  while (!/is on the list/.test(other.log) && Date.now() < deadline) await loginTo(other.natsPort);
+  assert.match(other.log, /127\.0\.0\.1 is on the list/);
 }
 
 describe('the installed tree', { concurrency: false }, () => {
