@@ -99,6 +99,7 @@ enum unibus_status cli_module_new(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_info(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_errors_ls(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_errors_lookup(struct cli *cli, struct unibus_err *err);
+enum unibus_status cli_passwd(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_version(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_help_command(struct cli *cli, struct unibus_err *err);
 

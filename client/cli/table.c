@@ -28,6 +28,7 @@ const struct cli_option cli_options[] = {
     {"output", 'o', "PATH", "where the file goes; default: its address", false},
     {"as", '\0', "WHO", "whose: a handle or an id", false},
     {"since", '\0', "WHEN", "what came after the decision d-…, or since a time ago: 10m", false},
+    {"cost", '\0', "N", "of the hash: 10 to 14, twice the time each (11)", false},
     {NULL, '\0', NULL, NULL, false},
 };
 
@@ -89,6 +90,8 @@ const struct cli_command cli_commands[] = {
     {"info", NULL, "", 0, 0, "", "node, cluster id, versions, limits, clock", cli_info},
     {"errors", "ls", "", 0, 0, "", "every code, what it means, who mends it", cli_errors_ls},
     {"errors", "lookup", "CODE", 1, 1, "", "one code", cli_errors_lookup},
+    {"passwd", NULL, "", 0, 0, "cost",
+     "a bcrypt hash of a password from stdin, for module \"users\"", cli_passwd},
     {"version", NULL, "", 0, 0, "", "version of this program", cli_version},
     {"help", NULL, "[NOUN [VERB]]", 0, 2, "", "this text, or that of one command",
      cli_help_command},
