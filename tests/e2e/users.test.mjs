@@ -10,7 +10,7 @@ import {
 } from '@nats-io/transport-node';
 import { collect, settled, until } from './lib/cast.mjs';
 import { Cli } from './lib/cli.mjs';
-import { lua } from './lib/lua.mjs';
+import { lua, luaValue } from './lib/lua.mjs';
 import { Member } from './lib/member.mjs';
 import { Node } from './lib/node.mjs';
 
@@ -128,6 +128,40 @@ describe('static users', () => {
     const before = errors.length;
     worker.publish('_INBOX.somebody.1', 'x');
     await until(() => errors.length > before, 'an inbox that asked nothing is refused');
+  });
+});
+
+describe('a reload', () => {
+  test('changes the rights of open connections, and closes those of users that are gone', async (t) => {
+    const before = [
+      { user: 'alice', password: lua('secret "alice.pw"') },
+      { user: 'worker', bcrypt: WORKER_BCRYPT },
+      { token: lua('secret "t.token"'), name: 'ci' },
+    ];
+    const node = await nodeWithUsers(t, before);
+    const alice = await login(t, node, password('alice', 'alice-pw'));
+    const worker = await login(t, node, password('worker', 'worker-pw'));
+    const ci = await login(t, node, tokenAuthenticator('the-token'));
+    const errors = errorsOf(worker);
+    const heard = collect(worker, 'a.>');
+    await settled(worker);
+    const text = await readFile(node.config, 'utf8');
+    const after = [before[0], { ...before[1], permissions: { subscribe: 'b' } }];
+    await writeFile(node.config, text.replace(luaValue(before), luaValue(after)));
+    node.reload();
+    await ci.closed();
+    await until(() => errors.some((error) => /Subscription to "a\.>"/.test(error)), 'the subscription is dropped');
+    alice.publish('a.x');
+    await settled(alice);
+    await settled(worker);
+    assert.equal(heard.filter((msg) => msg.subject === 'a.x').length, 0);
+    assert.equal(worker.isClosed() || alice.isClosed(), false);
+    await assert.rejects(login(t, node, tokenAuthenticator('the-token')), /authorization violation/i);
+    // A faulty file changes nothing.
+    await writeFile(node.config, text.replace(luaValue(before), luaValue([{ user: 'alice' }])));
+    node.reload();
+    await node.waitLog(/exactly one says how the user logs in/);
+    await settled(await login(t, node, password('alice', 'alice-pw')));
   });
 });
 
