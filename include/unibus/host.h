@@ -155,9 +155,12 @@ struct ub_decision {
     const char *text;     /* the reason, for people */
     const char *place;    /* file:line of the rule, or "" */
     const char *digest;   /* of the policy script, or "" */
-    /* What was asked, already masked: {"transport","loopback","tls"} and what there is of "device",
-     * "context" (of an action), "user", "client", "cert", "nkey" (claims of a login). So
-     * `unibus policy diff --replay` can ask a script the same. NULL = nothing. */
+    /* What was asked, already masked, in the form of POST /v1/policy:explain, so that `unibus
+     * policy diff --replay` can ask a script the same: {"action", "principal":
+     * {"id","handle","role", "device"}, "resource": {"kind","id"}, "context": {…}, "conn":
+     * {"transport","ip","tls", "loopback","user","client","cert"}}; a member that is not known is
+     * left out. NULL = nothing.
+     */
     const char *input_json;
     int64_t took_us; /* -1 = not measured */
 };

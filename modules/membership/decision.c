@@ -14,12 +14,17 @@
 static char *input_json(const struct ub_principal *principal, const struct ub_action *action)
 {
     char device[2 * UBR_KID_LEN + 1] = "";
+    const char *kind = action->resource_kind, *id = action->resource_id;
     json_t *context =
         action->context_json != NULL ? json_loads(action->context_json, 0, NULL) : NULL;
     ubr_hex_encode(ubr_bytes_of(principal->device, UBR_KID_LEN), device);
-    json_t *input = json_pack("{s:s, s:b, s:b, s:s, s:o*}", "transport", "http", "loopback",
-                              action->is_loopback, "tls", action->has_tls, "device", device,
-                              "context", context);
+    json_t *input =
+        json_pack("{s:s, s:{s:s, s:s, s:s*, s:s}, s:{s:s, s:s}, s:o*, s:{s:s, s:s, s:b, s:b}}",
+                  "action", action->name, "principal", "id", principal->id, "handle",
+                  principal->handle, "role", memb_role_name(principal->role), "device", device,
+                  "resource", "kind", kind != NULL ? kind : "", "id", id != NULL ? id : "",
+                  "context", context, "conn", "transport", "http", "ip", action->address, "tls",
+                  action->has_tls, "loopback", action->is_loopback);
     char *text = input != NULL ? json_dumps(input, JSON_COMPACT) : NULL;
     json_decref(input);
     return text;

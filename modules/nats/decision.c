@@ -11,17 +11,6 @@
 /* ---- logins -----------------------------------------------------------------------------------
  */
 
-static char *login_json(const struct ub_cred *cred)
-{
-    json_t *input =
-        json_pack("{s:s, s:b, s:b, s:s*, s:s*, s:s*, s:s*}", "transport", cred->transport,
-                  "loopback", cred->is_loopback, "tls", cred->has_tls, "user", cred->user, "nkey",
-                  cred->nkey, "client", cred->client_name, "cert", cred->cert_subject);
-    char *text = input != NULL ? json_dumps(input, JSON_COMPACT) : NULL;
-    json_decref(input);
-    return text;
-}
-
 static const char *role_name(enum ub_role role)
 {
     static const char *const names[] = {
@@ -29,6 +18,24 @@ static const char *role_name(enum ub_role role)
         [UB_ROLE_AUDITOR] = "auditor", [UB_ROLE_ADMIN] = "admin",   [UB_ROLE_OPERATOR] = "operator",
     };
     return (unsigned)role < sizeof(names) / sizeof(names[0]) ? names[role] : "";
+}
+
+static json_t *conn_json(const struct ub_cred *cred)
+{
+    return json_pack("{s:s, s:s, s:b, s:b, s:s*, s:s*, s:s*}", "transport", cred->transport, "ip",
+                     cred->address, "tls", cred->has_tls, "loopback", cred->is_loopback, "user",
+                     cred->user, "client", cred->client_name, "cert", cred->cert_subject);
+}
+
+static char *login_json(const struct ub_cred *cred, const struct ub_principal *principal)
+{
+    const char *role = role_name(principal->role);
+    json_t *input = json_pack("{s:s, s:{s:s, s:s, s:s*}, s:o}", "action", "connect", "principal",
+                              "id", principal->id, "handle", principal->handle, "role",
+                              role[0] != '\0' ? role : NULL, "conn", conn_json(cred));
+    char *text = input != NULL ? json_dumps(input, JSON_COMPACT) : NULL;
+    json_decref(input);
+    return text;
 }
 
 static void end_texts(struct ub_reason *reason)
@@ -53,7 +60,7 @@ void nats_decide_login(const struct nats_server *server, const struct ub_cred *c
                        : cred->user != NULL  ? "user"
                        : cred->token != NULL ? "token"
                                              : "no-credentials";
-    char *input = login_json(cred);
+    char *input = login_json(cred, &grant->principal);
     const struct ub_decision decision = {
         .size = sizeof(decision),
         .action = "connect",
@@ -137,8 +144,9 @@ void nats_perms_why(const struct nats_perms *perms, uint32_t right, struct ub_by
 
 static char *subject_json(const struct nats_conn *conn, const struct nats_refusal *refusal)
 {
-    json_t *input = json_pack("{s:s, s:b, s:b, s:I}", "transport", "nats", "loopback",
-                              conn->is_loopback, "tls", false, "connection", (json_int_t)conn->cid);
+    json_t *input =
+        json_pack("{s:{s:s, s:s, s:b, s:b}, s:I}", "conn", "transport", "nats", "ip", conn->address,
+                  "tls", false, "loopback", conn->is_loopback, "connection", (json_int_t)conn->cid);
     if (input != NULL && refusal->queue.len > 0) {
         json_object_set_new(input, "queue",
                             json_stringn((const char *)refusal->queue.ptr, refusal->queue.len));

@@ -79,6 +79,13 @@ test('every command that prints data takes --json, and every one in the docs exi
   const [, decision] = /unibus why (d-[a-z2-7]+)/.exec(denied.stderr);
   assert.equal((await check(bob, 'why', 'id code change', decision)).id, decision);
   await check(op, 'explain', 'id sets connected', '>', '--as', 'bob');
+  const script = join(op.home, 'site.lua');
+  await writeFile(script, 'policy "1"\ntest("none", function(t) t.ok(true) end)\n');
+  await writeFile(`${script}.jsonl`, '');
+  await check(op, 'policy check', 'ok tests', script);
+  await check(op, 'policy test', 'ok tests', script);
+  await check(op, 'policy explain', 'verdict place', 'room.list', '--as', 'bob', '--script', script);
+  await check(op, 'policy diff', 'count differences', script, '--replay', `${script}.jsonl`);
   await check(op, 'policy decisions', 'id allowed principal', '--since', '1h');
   await check(op, 'room remove ops bob', 'epoch');
   const mine = await newRoom(bob, 'bobs');
@@ -100,7 +107,7 @@ test('every command that prints data takes --json, and every one in the docs exi
   for (const row of rows) {
     for (const [, command] of row.split('|')[1].matchAll(/`([a-z]+(?: [a-z-]+)?)/g)) {
       const isSeen = seen.some((line) => line.startsWith(command))
-        || command === 'room trust-head';
+        || ['room trust-head', 'policy show'].includes(command); // policy_cli.test.mjs
       assert.ok(isSeen, `docs/cli.md has "${command}", which is not run here`);
     }
   }

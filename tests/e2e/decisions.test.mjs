@@ -32,7 +32,11 @@ test('a refused action: id in the problem, the whole story behind it, a line in 
     address: '127.0.0.1', provider: 'membership', code: 'role',
     text: 'only for an admin (for admins and operators: an operator)', place: '', digest: '',
     input: {
-      transport: 'http', loopback: true, tls: false, device: alice.kidHex, context: { role: 'member' },
+      action: 'identity.create',
+      principal: { id: alice.id, handle: 'alice', role: 'member', device: alice.kidHex },
+      resource: { kind: 'identity', id: '' },
+      context: { role: 'member' },
+      conn: { transport: 'http', ip: '127.0.0.1', tls: false, loopback: true },
     },
   });
   assert.ok(Math.abs(time - Date.now()) < 10000 && took >= 0);
@@ -85,7 +89,7 @@ describe('rights', () => {
       return items.length > 0 && items;
     }, 'the login is recorded');
     const [{ id, action, principal, resource, code, input }] = plain(logins);
-    assert.deepEqual([action, principal.id, resource, code, input.user],
+    assert.deepEqual([action, principal.id, resource, code, input.conn.user],
       ['connect', '', { kind: 'user', id: 'root' }, 'login-refused', 'root']);
     assert.doesNotMatch(JSON.stringify(logins) + node.log, /hunter2/);
     assert.equal((await alice.api.get(`/v1/decisions/${id}`)).status, 404);

@@ -150,7 +150,8 @@ static void logins_name_the_claim_and_no_secret(void **state)
         assert_true(rig_log_has(rig, id)); /* the line in the log carries it */
     }
     json_t *input = json_object_get(json_array_get(items, 0), "input");
-    assert_string_equal(json_string_value(json_object_get(input, "user")), "root");
+    const json_t *conn = json_object_get(input, "conn");
+    assert_string_equal(json_string_value(json_object_get(conn, "user")), "root");
     free(text);
     json_decref(items);
 }
