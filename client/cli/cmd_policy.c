@@ -88,11 +88,8 @@ enum unibus_status cli_policy_check(struct cli *cli, struct unibus_err *err)
                                 (json_int_t)tests));
     } else {
         out_say(cli, "%s: good; %s%s%s, %zu test%s", path, has_connect ? "on_connect" : "",
-                has_connect && has_action ? ", " : "",
-                has_action    ? "on_action"
-                : has_connect ? ""
-                              : "asks nothing",
-                tests, tests == 1 ? "" : "s");
+                has_connect && has_action ? ", " : "", has_action ? "on_action" : "", tests,
+                tests == 1 ? "" : "s");
         out_say(cli,
                 tests > 0 ? "`unibus policy test %s` runs them" : "%s has no tests: write some",
                 path);

@@ -80,7 +80,7 @@ test('every command that prints data takes --json, and every one in the docs exi
   assert.equal((await check(bob, 'why', 'id code change', decision)).id, decision);
   await check(op, 'explain', 'id sets connected', '>', '--as', 'bob');
   const script = join(op.home, 'site.lua');
-  await writeFile(script, 'policy "1"\ntest("none", function(t) t.ok(true) end)\n');
+  await writeFile(script, 'policy "1"\nfunction on_action() return default() end\ntest("none", function(t) t.ok(true) end)\n');
   await writeFile(`${script}.jsonl`, '');
   await check(op, 'policy check', 'ok tests', script);
   await check(op, 'policy test', 'ok tests', script);
