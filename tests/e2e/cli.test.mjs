@@ -86,6 +86,7 @@ test('every command that prints data takes --json, and every one in the docs exi
   await check(op, 'policy test', 'ok tests', script);
   await check(op, 'policy explain', 'verdict place', 'room.list', '--as', 'bob', '--script', script);
   await check(op, 'policy diff', 'count differences', script, '--replay', `${script}.jsonl`);
+  await check(op, 'module new', 'name files', 'demo');
   await check(op, 'policy decisions', 'id allowed principal', '--since', '1h');
   await check(op, 'room remove ops bob', 'epoch');
   const mine = await newRoom(bob, 'bobs');

@@ -2,9 +2,13 @@
 // The effective permission set of an identity, as the bus has it: who may see it, and that it is
 // what the bus then does.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { connect } from '@nats-io/transport-node';
 import { busOf, cast, settled, until } from './lib/cast.mjs';
 import { Cli } from './lib/cli.mjs';
+import { lua } from './lib/lua.mjs';
 import { Room } from './lib/room.mjs';
 import * as u from './lib/ubr1/index.mjs';
 
@@ -86,6 +90,30 @@ test('subjects that are none are refused, odd ones answered', async (t) => {
   const inbox = (await admin.expect(200, 'GET', path(bob, '_INBOX.abc'))).json.sets[0];
   assert.match(inbox.publish.condition, /only as the reply/);
   assert.equal(node.process.exit, null);
+});
+
+test('a user of the config: the same route, the module users as provider', async (t) => {
+  const { node, admin } = await cast(t, [], {
+    modules: (defaults, { dir }) => {
+      writeFileSync(join(dir, 'dave.pw'), 'a password of dave', { mode: 0o600 });
+      const dave = lua('{ user = "dave", password = secret "dave.pw", permissions = '
+        + '{ publish = "orders.>", subscribe = { deny = "orders.secret" } } }');
+      return { ...defaults, users: { users: [dave] } };
+    },
+  });
+  const ask = async () =>
+    (await admin.expect(200, 'GET', path({ id: 'user:dave' }, 'orders.new'))).json;
+  const absent = await ask();
+  assert.deepEqual([absent.connected, absent.sets[0].provider, absent.sets[0].publish.allowed],
+    [false, 'users', true]);
+  const bus = await connect({ servers: node.natsUrl, user: 'dave', pass: 'a password of dave' });
+  t.after(() => bus.close());
+  const present = await ask();
+  const [{ devices, ...set }] = present.sets;
+  assert.equal(devices.length, 1);
+  assert.deepEqual([present.connected, set], [true, { ...absent.sets[0] }]);
+  const other = (await admin.expect(200, 'GET', path({ id: 'user:dave' }, 'elsewhere'))).json;
+  assert.equal(other.sets[0].publish.allowed, false);
 });
 
 test('auth = "off": everything, and why', async (t) => {
