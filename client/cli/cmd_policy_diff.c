@@ -175,8 +175,8 @@ enum unibus_status cli_policy_diff(struct cli *cli, struct unibus_err *err)
         show(cli, &replay);
     }
     if (status == UNIBUS_OK && count > 0) {
-        unibus_fail_code(err, UNIBUS_FAILED, "policy-differs", "%s decides %zu of %zu otherwise",
-                         replay.new_path, count, replay.asked);
+        unibus_fail(err, UNIBUS_FAILED, "%s decides %zu of %zu otherwise", replay.new_path, count,
+                    replay.asked);
         status =
             unibus_fix(err, "look at each; when all are meant, reload the node with the script");
     }

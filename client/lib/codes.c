@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <ubp/ask.h>
 #include <ubr/error.h>
 #include <unibus/problem.h>
 
@@ -11,6 +12,14 @@ static const struct unibus_code problems[] = {
 #define PROBLEM_ROW(name, code, status, again, who, title, fix) {code, title, who, fix},
     UB_PROBLEMS(PROBLEM_ROW)
 #undef PROBLEM_ROW
+};
+
+/* What may be wrong with a policy script; policy-error is an answer of a node too. */
+static const struct unibus_code scripts[] = {
+#define SCRIPT_ROW(name, code, what)                                                               \
+    {code, what, "admin", "mend the script: unibus policy check, unibus policy test"},
+    UBP_ERRORS(SCRIPT_ROW)
+#undef SCRIPT_ROW
 };
 
 /* Codes of the protocol for which a person can do something. */
@@ -33,6 +42,7 @@ static const struct {
 };
 
 #define PROBLEMS (sizeof(problems) / sizeof(problems[0]))
+#define SCRIPTS  (sizeof(scripts) / sizeof(scripts[0]))
 
 static const char *fix_of(enum ubr_error code)
 {
@@ -61,7 +71,14 @@ bool unibus_code_next(size_t *cursor, struct unibus_code *code_out)
         *code_out = protocol_code((enum ubr_error)(at - PROBLEMS + 1));
         return true;
     }
-    return false;
+    at -= PROBLEMS + UBR_ERROR_COUNT - 1;
+    if (at < SCRIPTS && strcmp(scripts[at].code, "policy-error") == 0) {
+        at = (*cursor)++ - (PROBLEMS + UBR_ERROR_COUNT - 1);
+    }
+    if (at < SCRIPTS) {
+        *code_out = scripts[at];
+    }
+    return at < SCRIPTS;
 }
 
 bool unibus_code_find(const char *name, struct unibus_code *code_out)

@@ -87,6 +87,8 @@ test('every command that prints data takes --json, and every one in the docs exi
   await check(op, 'policy explain', 'verdict place', 'room.list', '--as', 'bob', '--script', script);
   await check(op, 'policy diff', 'count differences', script, '--replay', `${script}.jsonl`);
   await check(op, 'module new', 'name files', 'demo');
+  await op.ok(['passwd', '--json'], { stdin: 'a long word\n' });
+  seen.push('passwd');
   await check(op, 'policy decisions', 'id allowed principal', '--since', '1h');
   await check(op, 'room remove ops bob', 'epoch');
   const mine = await newRoom(bob, 'bobs');

@@ -53,6 +53,11 @@ describe('on files', () => {
       { file: 'site.lua', ok: true, on_connect: true, on_action: true, tests: 1 });
     await fails(cli, ['policy', 'check', 'syntax.lua'], 1, /syntax\.lua:2: .*\[policy-syntax\]/);
     await fails(cli, ['policy', 'check', 'typo.lua'], 1, /typo\.lua:3: .*room\.crate.*room\.create/);
+    const { json: code } = await cli.ok(['errors', 'lookup', 'policy-syntax', '--json']);
+    assert.match(code.meaning, /not valid Lua/);
+    const all = (await cli.ok(['errors', 'ls', '--json'])).json.map((row) => row.code);
+    assert.equal(new Set(all).size, all.length, 'each code once');
+    assert.ok(all.includes('policy-timeout'));
     await fails(cli, ['policy', 'check', 'none.lua'], 1, /none\.lua/);
     await fails(cli, ['policy', 'check', 'long.lua'], 1, /at most 256 KiB/);
     await fails(cli, ['policy', 'check', 'absent.lua'], 4, /absent\.lua/);
