@@ -65,6 +65,8 @@
       "try again")                                                                                 \
     X(IDEMPOTENCY_MISMATCH, "idempotency-mismatch", 422, "no", "caller",                           \
       "the key was used for another request", "use a new key")                                     \
+    X(CONFIG_INVALID, "config-invalid", 422, "no", "operator", "the config is faulty",             \
+      "mend the lines that are named; the node goes on as before")                                 \
     X(TESTS_FAILED, "tests-failed", 422, "no", "admin", "the script's own tests fail",             \
       "mend the script")                                                                           \
     X(PRECONDITION_REQUIRED, "precondition-required", 428, "yes", "caller",                        \

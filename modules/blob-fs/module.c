@@ -11,7 +11,7 @@
 static const struct ub_field fields[] = {
     UB_FIELD_STATE_PATH(struct blobfs_settings, dir, "blobs", 0,
                         "the folder of the blobs; it must be ours alone"),
-    UB_FIELD_SIZE(struct blobfs_settings, max_item, "64 MiB", 1, INT64_C(1) << 40, 0,
+    UB_FIELD_SIZE(struct blobfs_settings, max_item, "64 MiB", 1, INT64_C(1) << 40, UB_LIVE,
                   "the largest blob"),
     UB_FIELD_SIZE(struct blobfs_settings, max_total, "0", 0, INT64_C(1) << 60, 0,
                   "all blobs together; 0 = no limit. With a limit, start counts all files"),
@@ -36,6 +36,7 @@ static enum ub_status create(const struct ub_host *host, const void *settings, v
     }
     store->host = host;
     store->settings = settings;
+    store->max_item = store->settings->max_item;
     store->home = (struct blobfs_home){UBS_HOME_INIT, -1};
     ubs_trouble_init(&store->trouble, host, trouble_rows, store->settings->dir);
     pthread_mutex_init(&store->lock, NULL);
@@ -75,6 +76,28 @@ static void destroy(void *self)
     free(store);
 }
 
+/* The token is the struct itself: it lives until the commit after this one. */
+static enum ub_status prepare(void *self, const void *settings, void **token_out,
+                              struct ub_err *err)
+{
+    (void)self;
+    (void)err;
+    *token_out = (void *)(uintptr_t)settings;
+    return UB_OK;
+}
+
+static void commit(void *self, void *token)
+{
+    const struct blobfs_settings *settings = token;
+    ((struct blobfs *)self)->max_item = settings->max_item;
+}
+
+static void abort_reload(void *self, void *token)
+{
+    (void)self;
+    (void)token;
+}
+
 static void posture(void *self, const struct ub_posture_sink *sink)
 {
     (void)self;
@@ -92,6 +115,9 @@ static const struct ub_module_ops ops = {
     .start = start,
     .stop = stop,
     .destroy = destroy,
+    .prepare = prepare,
+    .commit = commit,
+    .abort = abort_reload,
     .posture = posture,
     .health = health,
 };

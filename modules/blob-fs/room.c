@@ -41,11 +41,12 @@ static bool has_total(const struct blobfs *store, int64_t bytes)
 enum ub_status blobfs_room_check(struct blobfs *store, int64_t item_bytes, struct ub_err *err)
 {
     struct statvfs vfs;
-    if (item_bytes > store->settings->max_item) {
+    int64_t item_max = store->max_item;
+    if (item_bytes > item_max) {
         return ub_fail(err, UB_ELIMIT,
                        "a blob of %" PRId64 " bytes exceeds the limit of %" PRId64
                        " bytes (max_item)",
-                       item_bytes, store->settings->max_item);
+                       item_bytes, item_max);
     }
     pthread_mutex_lock(&store->lock);
     bool is_within = has_total(store, item_bytes);

@@ -23,6 +23,7 @@ struct blobfs_settings {
 struct blobfs {
     const struct ub_host *host;
     const struct blobfs_settings *settings;
+    _Atomic int64_t max_item; /* bytes; a reload may change it */
     struct blobfs_home home;
     struct ubs_trouble trouble;
     pthread_mutex_t lock;

@@ -94,8 +94,9 @@ static enum ub_status append(struct ub_blob_writer *writer, struct ub_bytes byte
                              struct ub_err *err)
 {
     struct blobfs *store = writer->store;
-    int64_t max = store->settings->max_item;
-    if (bytes.len > (uint64_t)(max - writer->length)) {
+    int64_t max = store->max_item;
+    /* A reload may have lowered it below what is written already. */
+    if (max < writer->length || bytes.len > (uint64_t)(max - writer->length)) {
         return ub_fail(err, UB_ELIMIT, "the blob exceeds the limit of %" PRId64 " bytes (max_item)",
                        max);
     }

@@ -88,7 +88,7 @@ void http_conn_open(struct ub_http_server *server, int fd, const struct http_pee
     conn->server = server;
     conn->wire = (struct http_wire){&http_wire_plain, fd, NULL};
     conn->peer = *peer;
-    http_reader_init(&conn->reader, &server->limits);
+    http_reader_init(&conn->reader, &server->live.limits);
     conn_link(conn);
     http_conn_phase(conn, HTTP_PHASE_HEAD);
     http_conn_settle(conn);

@@ -147,16 +147,15 @@ void http_conn_settle(struct http_conn *conn)
 /* How long this state may last without progress; 0 = for ever. */
 static int64_t patience_ms(const struct http_conn *conn)
 {
-    const struct http_settings *settings = conn->server->settings;
+    const struct http_live *live = &conn->server->live;
     if (conn->phase == HTTP_PHASE_LINGER) {
         return LINGER_MS;
     }
     if (conn->out != NULL || (conn->phase == HTTP_PHASE_BODY && !conn->is_paused)) {
-        return settings->stall_timeout;
+        return live->stall_timeout;
     }
     if (conn->phase == HTTP_PHASE_HEAD) {
-        return http_reader_is_started(&conn->reader) ? settings->head_timeout
-                                                     : settings->idle_timeout;
+        return http_reader_is_started(&conn->reader) ? live->head_timeout : live->idle_timeout;
     }
     return 0;
 }

@@ -137,7 +137,7 @@ static void admit_peer(struct http_listener *listener, int fd, const struct http
         turn_away(listener, fd, peer, UB_P_FORBIDDEN,
                   "the admin socket is for root and the user of the daemon");
     } else if (!peer->is_admin && (fd >= server->fd_max || atomic_load(&server->conn_count) >=
-                                                               server->settings->max_connections)) {
+                                                               server->live.max_connections)) {
         turn_away(listener, fd, peer, UB_P_MODULE_UNAVAILABLE,
                   "too many connections (max_connections, or open files)");
     } else {

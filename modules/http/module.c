@@ -16,19 +16,19 @@ static const struct ub_field http_fields[] = {
                  "threads that check signatures and run handlers"),
     UB_FIELD_INT(struct http_settings, queue, "1024", 1, 1000000, 0,
                  "requests that may wait for a worker; more are answered 503"),
-    UB_FIELD_INT(struct http_settings, max_connections, "10000", 1, 1000000, 0,
+    UB_FIELD_INT(struct http_settings, max_connections, "10000", 1, 1000000, UB_LIVE,
                  "open TCP connections; more are answered 503"),
-    UB_FIELD_SIZE(struct http_settings, max_target, "8 KiB", 256, 65536, 0,
+    UB_FIELD_SIZE(struct http_settings, max_target, "8 KiB", 256, 65536, UB_LIVE,
                   "longest path with query; longer is answered 414"),
-    UB_FIELD_SIZE(struct http_settings, max_headers, "16 KiB", 1024, 262144, 0,
+    UB_FIELD_SIZE(struct http_settings, max_headers, "16 KiB", 1024, 262144, UB_LIVE,
                   "all headers of a request together; more are answered 431"),
-    UB_FIELD_INT(struct http_settings, max_header_count, "100", 10, 1000, 0,
+    UB_FIELD_INT(struct http_settings, max_header_count, "100", 10, 1000, UB_LIVE,
                  "headers of a request; more are answered 431"),
-    UB_FIELD_DURATION(struct http_settings, head_timeout, "10 s", 100, 600000, 0,
+    UB_FIELD_DURATION(struct http_settings, head_timeout, "10 s", 100, 600000, UB_LIVE,
                       "from the first byte of a request to the end of its headers"),
-    UB_FIELD_DURATION(struct http_settings, idle_timeout, "60 s", 100, 3600000, 0,
+    UB_FIELD_DURATION(struct http_settings, idle_timeout, "60 s", 100, 3600000, UB_LIVE,
                       "how long a connection may stay open between requests"),
-    UB_FIELD_DURATION(struct http_settings, stall_timeout, "30 s", 100, 600000, 0,
+    UB_FIELD_DURATION(struct http_settings, stall_timeout, "30 s", 100, 600000, UB_LIVE,
                       "how long a body or an answer may stand still"),
 };
 
@@ -56,13 +56,13 @@ static enum ub_status http_create(const struct ub_host *host, const void *settin
     server->host = host;
     server->settings = settings;
     pthread_mutex_init(&server->transfer_lock, NULL);
-    server->limits = (struct http_limits){(uint32_t)server->settings->max_target,
-                                          (uint32_t)server->settings->max_headers,
-                                          (uint32_t)server->settings->max_header_count};
     enum ub_status status = sodium_init() < 0 ? ub_fail(err, UB_EINTERNAL, "libsodium cannot start")
                                               : http_health_routes(server, err);
     if (status == UB_OK) {
         status = http_decision_routes(server, err);
+    }
+    if (status == UB_OK) {
+        status = http_config_routes(server, err);
     }
     if (status != UB_OK) {
         http_destroy(server);
@@ -97,6 +97,46 @@ static void http_stop(void *self)
     http_server_stop(self);
 }
 
+/* ---- reload: what is live belongs to the loop, so it is carried there -------------------------
+ */
+
+struct http_change {
+    struct ub_http_server *server;
+    struct http_live live;
+};
+
+static enum ub_status http_prepare(void *self, const void *settings, void **token_out,
+                                   struct ub_err *err)
+{
+    struct http_change *change = malloc(sizeof(*change));
+    if (change == NULL) {
+        return ub_fail(err, UB_ENOMEM, "no memory for the new settings");
+    }
+    *change = (struct http_change){self, http_live_of(settings)};
+    *token_out = change;
+    return UB_OK;
+}
+
+/* On the loop. Whoever is told of the reload afterwards meets the new limits already. */
+static void http_change_take(void *arg)
+{
+    struct http_change *change = arg;
+    change->server->live = change->live;
+    free(change);
+}
+
+static void http_commit(void *self, void *token)
+{
+    struct ub_http_server *server = self;
+    server->host->loop->post(server->loop, http_change_take, token);
+}
+
+static void http_abort(void *self, void *token)
+{
+    (void)self;
+    free(token);
+}
+
 static void http_posture(void *self, const struct ub_posture_sink *sink)
 {
     const struct ub_http_server *server = self;
@@ -123,6 +163,9 @@ static const struct ub_module_ops http_module_ops = {.size = sizeof(http_module_
                                                      .is_drained = http_is_drained,
                                                      .stop = http_stop,
                                                      .destroy = http_destroy,
+                                                     .prepare = http_prepare,
+                                                     .commit = http_commit,
+                                                     .abort = http_abort,
                                                      .posture = http_posture,
                                                      .health = http_health};
 

@@ -13,4 +13,7 @@ enum ub_status http_health_routes(struct ub_http_server *server, struct ub_err *
 /* GET /v1/decisions, /v1/decisions/{id}: from the node's decision log. */
 enum ub_status http_decision_routes(struct ub_http_server *server, struct ub_err *err);
 
+/* GET /v1/config, POST /v1/config:check and :reload, GET /v1/modules: for operators. */
+enum ub_status http_config_routes(struct ub_http_server *server, struct ub_err *err);
+
 #endif

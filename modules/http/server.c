@@ -155,8 +155,20 @@ static int fd_max(void)
     return (int)(limit.rlim_cur - (reserve < RESERVED_FILES ? reserve : RESERVED_FILES));
 }
 
+struct http_live http_live_of(const struct http_settings *settings)
+{
+    return (struct http_live){.limits = {(uint32_t)settings->max_target,
+                                         (uint32_t)settings->max_headers,
+                                         (uint32_t)settings->max_header_count},
+                              .max_connections = settings->max_connections,
+                              .head_timeout = settings->head_timeout,
+                              .idle_timeout = settings->idle_timeout,
+                              .stall_timeout = settings->stall_timeout};
+}
+
 enum ub_status http_server_start(struct ub_http_server *server, struct ub_err *err)
 {
+    server->live = http_live_of(server->settings);
     const struct ub_host *host = server->host;
     const struct http_settings *settings = server->settings;
     enum ub_status status = open_listeners(server, err);

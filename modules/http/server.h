@@ -31,10 +31,17 @@ struct http_listener {
     char address[128]; /* "127.0.0.1:8470" with the real port, or the path of the admin socket */
 };
 
+/* Settings that a reload may change; the loop's once there is one. */
+struct http_live {
+    struct http_limits limits;
+    int64_t max_connections;
+    int64_t head_timeout, idle_timeout, stall_timeout; /* ms */
+};
+
 struct ub_http_server {
     const struct ub_host *host;
     const struct http_settings *settings;
-    struct http_limits limits;
+    struct http_live live;
     struct http_router router;
     struct ub_httpd_auth_ops auth; /* authenticate NULL = none is registered */
     void *auth_arg;
@@ -62,6 +69,8 @@ struct ub_http_server {
     atomic_bool is_draining;
     atomic_llong conn_count, busy_count, request_count, refused_count;
 };
+
+struct http_live http_live_of(const struct http_settings *settings);
 
 /* Starting and stopping; main loop. start undoes what it did when it fails. */
 enum ub_status http_server_start(struct ub_http_server *server, struct ub_err *err);

@@ -65,7 +65,7 @@ static json_t *view_of_step(const struct memb_change *change, const struct memb_
 static bool is_full(const struct memb *memb, const struct memb_change *change)
 {
     return change->allow.kind == MEMB_ALLOW_CREATE &&
-           (int64_t)memb->model.identities_len >= memb->settings->max_identities;
+           (int64_t)memb->model.identities_len >= memb->live.max_identities;
 }
 
 /* Stores the step and, once it is durable, publishes it. */

@@ -363,9 +363,9 @@ static size_t count_founded(struct memb *memb, const struct memb_identity *ident
 static bool has_room_left(struct memb_call *call)
 {
     struct memb *memb = call->memb;
-    bool is_full = (int64_t)memb->model.rooms_len >= memb->settings->max_rooms ||
+    bool is_full = (int64_t)memb->model.rooms_len >= memb->live.max_rooms ||
                    (call->identity != NULL && (int64_t)count_founded(memb, call->identity) >=
-                                                  memb->settings->max_rooms_per_identity);
+                                                  memb->live.max_rooms_per_identity);
     if (is_full) {
         memb_problem(call, UB_P_QUOTA, "max_rooms or max_rooms_per_identity is reached");
     }

@@ -26,11 +26,19 @@ struct memb_settings {
     int64_t max_nonces, max_nonces_per_identity;
 };
 
+/* Those that a reload may change: written on the main loop, read by all threads. */
+struct memb_live {
+    _Atomic int64_t append_rate_per_hour;
+    _Atomic int64_t max_identities, max_rooms, max_rooms_per_identity;
+    _Atomic int64_t max_room_blobs;
+};
+
 #define MEMB_POLICIES_MAX 8
 
 struct memb {
     const struct ub_host *host;
     const struct memb_settings *settings;
+    struct memb_live live;
 
     const struct ub_kv_ops *kv;
     void *kv_self;

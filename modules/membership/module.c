@@ -28,15 +28,16 @@ static const struct ub_field fields[] = {
                     "what /v1/info tells clients to connect to; default: where nats listens"),
     UB_FIELD_DURATION(struct memb_settings, clock_skew, "60 s", 1000, 300000, 0,
                       "how far the clock of a signed request may differ"),
-    UB_FIELD_INT(struct memb_settings, append_rate_per_hour, "60", 1, 1000000, 0,
+    UB_FIELD_INT(struct memb_settings, append_rate_per_hour, "60", 1, 1000000, UB_LIVE,
                  "log entries an hour and account below room admin"),
-    UB_FIELD_INT(struct memb_settings, max_identities, "100000", 1, 10000000, 0,
+    UB_FIELD_INT(struct memb_settings, max_identities, "100000", 1, 10000000, UB_LIVE,
                  "identities on the allowlist, removed ones too"),
-    UB_FIELD_INT(struct memb_settings, max_rooms, "100000", 1, 10000000, 0, "rooms on this node"),
-    UB_FIELD_INT(struct memb_settings, max_rooms_per_identity, "1000", 1, 1000000, 0,
+    UB_FIELD_INT(struct memb_settings, max_rooms, "100000", 1, 10000000, UB_LIVE,
+                 "rooms on this node"),
+    UB_FIELD_INT(struct memb_settings, max_rooms_per_identity, "1000", 1, 1000000, UB_LIVE,
                  "rooms that one identity may have founded, left ones too"),
     UB_FIELD_SIZE(struct memb_settings, max_blob, "64 MiB", 1024, 1LL << 40, 0, "one blob"),
-    UB_FIELD_SIZE(struct memb_settings, max_room_blobs, "1 GiB", 1024, 1LL << 50, 0,
+    UB_FIELD_SIZE(struct memb_settings, max_room_blobs, "1 GiB", 1024, 1LL << 50, UB_LIVE,
                   "all blobs of one room together"),
     UB_FIELD_INT(struct memb_settings, max_nonces, "32000", 100, 10000000, 0,
                  "signed requests of the last minutes; the last tenth is for admins"),
@@ -98,6 +99,15 @@ static bool init(struct memb *memb)
     return is_done && memb->idem_running != NULL;
 }
 
+static void live_take(struct memb_live *live, const struct memb_settings *settings)
+{
+    live->append_rate_per_hour = settings->append_rate_per_hour;
+    live->max_identities = settings->max_identities;
+    live->max_rooms = settings->max_rooms;
+    live->max_rooms_per_identity = settings->max_rooms_per_identity;
+    live->max_room_blobs = settings->max_room_blobs;
+}
+
 static enum ub_status create(const struct ub_host *host, const void *settings, void **self_out,
                              struct ub_err *err)
 {
@@ -110,6 +120,7 @@ static enum ub_status create(const struct ub_host *host, const void *settings, v
     }
     memb->host = host;
     memb->settings = settings;
+    live_take(&memb->live, settings);
     if (!init(memb)) {
         destroy(memb);
         return ub_fail(err, UB_ENOMEM, "no memory");
@@ -269,6 +280,27 @@ static void stop(void *self)
     }
 }
 
+/* The token is the struct itself: it lives until the commit after this one. */
+static enum ub_status prepare(void *self, const void *settings, void **token_out,
+                              struct ub_err *err)
+{
+    (void)self;
+    (void)err;
+    *token_out = (void *)(uintptr_t)settings;
+    return UB_OK;
+}
+
+static void commit(void *self, void *token)
+{
+    live_take(&((struct memb *)self)->live, token);
+}
+
+static void abort_reload(void *self, void *token)
+{
+    (void)self;
+    (void)token;
+}
+
 static void health(void *self, const struct ub_health_sink *sink)
 {
     struct memb *memb = self;
@@ -300,6 +332,9 @@ static const struct ub_module_ops ops = {
     .is_drained = is_drained,
     .stop = stop,
     .destroy = destroy,
+    .prepare = prepare,
+    .commit = commit,
+    .abort = abort_reload,
     .health = health,
 };
 

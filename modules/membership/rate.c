@@ -24,7 +24,7 @@ static bool take(struct memb *memb, int64_t *until_ms, int64_t cost_ms, int64_t 
 bool memb_rate_take(struct memb *memb, struct memb_identity *identity, unsigned entries,
                     int64_t *wait_ms_out)
 {
-    int64_t cost_ms = HOUR_MS / memb->settings->append_rate_per_hour * entries;
+    int64_t cost_ms = HOUR_MS / memb->live.append_rate_per_hour * entries;
     return take(memb, &identity->rate_until_ms, cost_ms, HOUR_MS, wait_ms_out);
 }
 

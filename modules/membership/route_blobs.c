@@ -71,7 +71,7 @@ static void announce(struct memb_call *call, struct memb_room *room,
     } else if (!room->is_plain && !is_possible_size(body->osize)) {
         memb_json_refuse(&error, "", "osize", "no sealed object has this size (E-BLOB-SIZE)");
         memb_problem_json(call, &error);
-    } else if (memb_blob_used(room) + body->osize > call->memb->settings->max_room_blobs) {
+    } else if (memb_blob_used(room) + body->osize > call->memb->live.max_room_blobs) {
         memb_problem(call, UB_P_QUOTA, "the room's blobs would exceed max_room_blobs");
     } else {
         memb_reply(call, 200, json_pack("{s:i}", "offset", 0), NULL, NULL);
@@ -150,7 +150,7 @@ static void keep(struct memb_call *call, struct memb_room *room, struct ub_blob_
         memb_problem(call, UB_P_FORBIDDEN, "no longer a writer of the room");
         return;
     }
-    if (!is_there && memb_blob_used(room) + length > memb->settings->max_room_blobs) {
+    if (!is_there && memb_blob_used(room) + length > memb->live.max_room_blobs) {
         memb->blob->abort(writer);
         memb_problem(call, UB_P_QUOTA, "the room's blobs would exceed max_room_blobs");
         return;
@@ -202,7 +202,7 @@ static void put_blob(struct memb_call *call)
     if (call->request->body_length > call->memb->settings->max_blob) {
         memb_problem(call, UB_P_TOO_LARGE, "larger than blob_max_bytes of /v1/info");
     } else if (call->request->body_length + memb_blob_used(room) >
-                   call->memb->settings->max_room_blobs &&
+                   call->memb->live.max_room_blobs &&
                !memb_blob_find(room, hash, NULL)) {
         memb_problem(call, UB_P_QUOTA, "the room's blobs would exceed max_room_blobs");
     } else {

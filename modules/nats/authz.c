@@ -200,7 +200,7 @@ void nats_conn_take_perms(struct nats_conn *conn, const struct nats_perms *perms
     conn_reserve_inbox(conn, old, false);
     conn->perms = nats_perms_ref(perms);
     conn->max_payload = (size_t)settings->max_payload;
-    conn->max_subscriptions = settings->max_subscriptions;
+    conn->max_subscriptions = conn->shard->server->live.max_subscriptions;
     if (perms != NULL && perms->max_payload_bytes > 0 &&
         perms->max_payload_bytes < settings->max_payload) {
         conn->max_payload = (size_t)perms->max_payload_bytes;

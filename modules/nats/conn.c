@@ -47,7 +47,7 @@ static struct nats_conn *conn_new(struct nats_shard *shard, int fd,
     conn->cid = nats_shard_next_cid(shard);
     conn->is_verbose = conn->is_pedantic = conn->is_echo = true;
     conn->max_payload = (size_t)settings->max_payload;
-    conn->max_subscriptions = settings->max_subscriptions;
+    conn->max_subscriptions = shard->server->live.max_subscriptions;
     conn->last_in_ms = shard->now_ms;
     conn->state = settings->auth == NATS_AUTH_OFF ? NATS_CONN_OPEN : NATS_CONN_GREETED;
     conn_note_peer(conn, peer);
@@ -72,9 +72,9 @@ void nats_conn_open(struct nats_shard *shard, int fd, const struct sockaddr_stor
     nats_proto_greet(conn);
     nats_conn_resume(conn);
     if (conn->state == NATS_CONN_GREETED) {
-        nats_conn_clock_start(conn, shard->now_ms + server->settings->auth_timeout);
+        nats_conn_clock_start(conn, shard->now_ms + server->live.auth_timeout);
     }
-    if (count > server->settings->max_connections) {
+    if (count > server->live.max_connections) {
         nats_conn_fail(conn, NATS_ERR_CONNECTIONS, "too-many-connections",
                        "max_connections is reached");
     } else if (atomic_load(&server->is_draining)) {
@@ -96,10 +96,10 @@ void nats_conn_mark_dirty(struct nats_conn *conn)
 
 void nats_conn_queued(struct nats_conn *conn)
 {
-    const struct nats_settings *settings = conn->shard->server->settings;
+    const struct nats_live *live = &conn->shard->server->live;
     atomic_store_explicit(&conn->pending, conn->out.bytes, memory_order_relaxed);
     nats_conn_mark_dirty(conn);
-    if (conn->out.bytes > (size_t)settings->max_pending && !conn->is_doomed) {
+    if (conn->out.bytes > (size_t)live->max_pending && !conn->is_doomed) {
         nats_count(&conn->shard->counts.slow_consumers, 1);
         nats_conn_cut(conn, "slow-consumer", "more waits to be written than max_pending");
     }
@@ -277,8 +277,7 @@ void nats_conn_deadline(struct nats_conn *conn)
     nats_conn_clock_stop(conn);
     if (conn->state == NATS_CONN_ASKING && ++conn->extensions < 5) {
         /* The client did its part; the providers are given a while. */
-        nats_conn_clock_start(conn,
-                              conn->shard->now_ms + conn->shard->server->settings->auth_timeout);
+        nats_conn_clock_start(conn, conn->shard->now_ms + conn->shard->server->live.auth_timeout);
         return;
     }
     nats_conn_fail(conn, NATS_ERR_AUTH_TIMEOUT, "login-timeout", "no login within auth_timeout");
@@ -286,13 +285,13 @@ void nats_conn_deadline(struct nats_conn *conn)
 
 static void conn_ping(struct nats_conn *conn)
 {
-    const struct nats_settings *settings = conn->shard->server->settings;
+    const struct nats_live *live = &conn->shard->server->live;
     int64_t now = conn->shard->now_ms;
-    if (now - conn->last_in_ms < settings->ping_interval ||
-        now - conn->last_ping_ms < settings->ping_interval) {
+    if (now - conn->last_in_ms < live->ping_interval ||
+        now - conn->last_ping_ms < live->ping_interval) {
         return;
     }
-    if (conn->pings_out + 1 > settings->ping_max) {
+    if (conn->pings_out + 1 > live->ping_max) {
         nats_conn_fail(conn, NATS_ERR_STALE, "stale", "too many PINGs without an answer");
         return;
     }
@@ -306,8 +305,8 @@ void nats_conn_tick(struct nats_conn *conn)
     if (conn->state == NATS_CONN_LINGERING || conn->is_doomed) {
         return;
     }
-    if (conn->blocked_since_ms != 0 && conn->shard->now_ms - conn->blocked_since_ms >
-                                           conn->shard->server->settings->write_deadline) {
+    if (conn->blocked_since_ms != 0 &&
+        conn->shard->now_ms - conn->blocked_since_ms > conn->shard->server->live.write_deadline) {
         nats_count(&conn->shard->counts.slow_consumers, 1);
         nats_conn_cut(conn, "write-deadline", "nothing could be written for write_deadline");
     } else if (conn->state == NATS_CONN_OPEN) {

@@ -149,7 +149,7 @@ bool nats_deliver_to(struct nats_shard *shard, struct nats_sub *sub, struct nats
         remember_reply(conn, message);
     }
     nats_conn_queued(conn);
-    if (conn->out.bytes > (size_t)shard->server->settings->max_pending / 4 * 3) {
+    if (conn->out.bytes > (size_t)shard->server->live.max_pending / 4 * 3) {
         slow_down_source(shard, conn, message->source);
     }
     sub->delivered++;

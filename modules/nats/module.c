@@ -15,17 +15,18 @@ static const struct ub_field nats_fields[] = {
     UB_FIELD_SIZE(S, max_payload, "1 MiB", 1, 64 << 20, 0, "largest message with its headers"),
     UB_FIELD_SIZE(S, max_control_line, "4096", 512, 5000, 0,
                   "longest line of a client, without its payload"),
-    UB_FIELD_SIZE(S, max_pending, "64 MiB", 64 << 10, 1 << 30, 0,
+    UB_FIELD_SIZE(S, max_pending, "64 MiB", 64 << 10, 1 << 30, UB_LIVE,
                   "bytes that may wait for a slow client before it is cut"),
-    UB_FIELD_INT(S, max_connections, "65536", 1, 1 << 24, 0, "connections at a time"),
-    UB_FIELD_INT(S, max_subscriptions, "262144", 0, 1 << 30, 0,
+    UB_FIELD_INT(S, max_connections, "65536", 1, 1 << 24, UB_LIVE, "connections at a time"),
+    UB_FIELD_INT(S, max_subscriptions, "262144", 0, 1 << 30, UB_LIVE,
                  "subscriptions of one connection; 0 = any number"),
-    UB_FIELD_DURATION(S, ping_interval, "2 min", 100, 86400000, 0,
+    UB_FIELD_DURATION(S, ping_interval, "2 min", 100, 86400000, UB_LIVE,
                       "a client that was silent for so long is sent a PING"),
-    UB_FIELD_INT(S, ping_max, "2", 1, 100, 0, "PINGs without an answer before a client is cut"),
-    UB_FIELD_DURATION(S, write_deadline, "10 s", 100, 3600000, 0,
+    UB_FIELD_INT(S, ping_max, "2", 1, 100, UB_LIVE,
+                 "PINGs without an answer before a client is cut"),
+    UB_FIELD_DURATION(S, write_deadline, "10 s", 100, 3600000, UB_LIVE,
                       "a client that takes nothing for so long is cut"),
-    UB_FIELD_DURATION(S, auth_timeout, "2 s", 100, 60000, 0, "time to log in"),
+    UB_FIELD_DURATION(S, auth_timeout, "2 s", 100, 60000, UB_LIVE, "time to log in"),
 };
 #undef S
 
@@ -95,6 +96,39 @@ static void nats_destroy(void *self)
     nats_server_free(&server);
 }
 
+void nats_live_take(struct nats_live *live, const struct nats_settings *settings)
+{
+    live->max_pending = settings->max_pending;
+    live->max_connections = settings->max_connections;
+    live->max_subscriptions = settings->max_subscriptions;
+    live->ping_interval = settings->ping_interval;
+    live->ping_max = settings->ping_max;
+    live->write_deadline = settings->write_deadline;
+    live->auth_timeout = settings->auth_timeout;
+}
+
+/* The token is the struct itself: it lives until the commit after this one. */
+static enum ub_status nats_prepare(void *self, const void *settings, void **token_out,
+                                   struct ub_err *err)
+{
+    (void)self;
+    (void)err;
+    *token_out = (void *)(uintptr_t)settings;
+    return UB_OK;
+}
+
+static void nats_commit(void *self, void *token)
+{
+    struct nats_server *server = self;
+    nats_live_take(&server->live, token);
+}
+
+static void nats_abort(void *self, void *token)
+{
+    (void)self;
+    (void)token;
+}
+
 static void nats_posture(void *self, const struct ub_posture_sink *sink)
 {
     const struct nats_server *server = self;
@@ -139,6 +173,9 @@ static const struct ub_module_ops nats_ops = {
     .is_drained = nats_is_drained,
     .stop = nats_stop,
     .destroy = nats_destroy,
+    .prepare = nats_prepare,
+    .commit = nats_commit,
+    .abort = nats_abort,
     .posture = nats_posture,
     .health = nats_health,
 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sodium.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "authz.h"
 #include "errors.h"
 #include "listener.h"
+#include "quote.h"
 
 static void make_nonce(struct nats_conn *conn)
 {
@@ -34,6 +36,21 @@ static void connect_accept(struct nats_conn *conn)
     }
 }
 
+/* While the node waits for a peer or a quorum nobody new comes in; who is in stays. */
+static bool connect_must_wait(struct nats_conn *conn)
+{
+    const struct ub_host *host = conn->shard->server->host;
+    char what[128], text[640];
+    if (conn->is_connected || !host->node->is_waiting(host, what, sizeof(what))) {
+        return false;
+    }
+    size_t len = strlen(NATS_ERR_NOT_READY);
+    memcpy(text, NATS_ERR_NOT_READY, len);
+    nats_quote(nats_text(what), text + len, sizeof(text) - len);
+    nats_conn_fail(conn, text, "not-ready", "the node waits and takes no new clients");
+    return true;
+}
+
 void nats_proto_connect(struct nats_conn *conn, struct ub_bytes json)
 {
     struct nats_connect_options options;
@@ -54,6 +71,8 @@ void nats_proto_connect(struct nats_conn *conn, struct ub_bytes json)
     } else if (options.has_no_responders && !options.has_headers) {
         nats_conn_fail(conn, NATS_ERR_NO_RESPONDERS, "bad-connect",
                        "no_responders without headers");
+    } else if (connect_must_wait(conn)) {
+        ; /* it has been told */
     } else if (conn->shard->server->settings->auth == NATS_AUTH_OFF) {
         connect_accept(conn);
     } else {

@@ -64,6 +64,7 @@ enum ub_status nats_server_new(const struct ub_host *host, const struct nats_set
     }
     server->host = host;
     server->settings = settings;
+    nats_live_take(&server->live, settings);
     nats_pool_init(&server->pool, SERVER_SPARE_BLOCKS);
     nats_change_gate_init(server);
     if (!server_allocate(server)) {
@@ -97,7 +98,7 @@ void nats_server_free(struct nats_server **server)
 /* As many open files as there may be connections, as far as the system lets us. */
 static void server_raise_files(const struct nats_server *server)
 {
-    rlim_t wanted = (rlim_t)server->settings->max_connections + SERVER_RESERVED_FILES;
+    rlim_t wanted = (rlim_t)server->live.max_connections + SERVER_RESERVED_FILES;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
         return;

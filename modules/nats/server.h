@@ -36,6 +36,7 @@ struct ub_httpd_ops;
 struct nats_server {
     const struct ub_host *host;
     const struct nats_settings *settings;
+    struct nats_live live;
     struct nats_provider providers[NATS_PROVIDERS_MAX];
     uint32_t provider_count, watched_count;
     const struct ub_httpd_ops *httpd; /* NULL = there is no HTTP server */

@@ -2,6 +2,8 @@
 #ifndef NATS_SETTINGS_H
 #define NATS_SETTINGS_H
 
+#include <stdatomic.h>
+
 #include <unibus/settings.h>
 
 enum nats_auth { NATS_AUTH_OFF = 0, NATS_AUTH_ENFORCE };
@@ -15,5 +17,14 @@ struct nats_settings {
     int64_t max_payload, max_control_line, max_pending, max_connections, max_subscriptions;
     int64_t ping_interval, ping_max, write_deadline, auth_timeout;
 };
+
+/* Those that a reload may change: written on the main loop, read by all I/O loops. Each is for
+ * itself: between two reads a reload may have come. */
+struct nats_live {
+    _Atomic int64_t max_pending, max_connections, max_subscriptions;
+    _Atomic int64_t ping_interval, ping_max, write_deadline, auth_timeout;
+};
+
+void nats_live_take(struct nats_live *live, const struct nats_settings *settings);
 
 #endif

@@ -78,6 +78,11 @@ test('every command that prints data takes --json, and every one in the docs exi
   const denied = await bob.run(['identity', 'add', 'eve', file]);
   const [, decision] = /unibus why (d-[a-z2-7]+)/.exec(denied.stderr);
   assert.equal((await check(bob, 'why', 'id code change', decision)).id, decision);
+  await check(op, 'config show', 'name text origin live');
+  assert.equal((await check(op, 'config diff', 'ok summary changes')).ok, true);
+  assert.equal((await check(op, 'config reload', 'ok summary changes')).applied, true);
+  await check(op, 'reload', 'ok summary changes');
+  await check(op, 'module ls', 'name state provides');
   await check(op, 'explain', 'id sets connected', '>', '--as', 'bob');
   const script = join(op.home, 'site.lua');
   await writeFile(script, 'policy "1"\nfunction on_action() return default() end\ntest("none", function(t) t.ok(true) end)\n');

@@ -548,6 +548,27 @@ static void test_start_failures(void **state)
         strstr(err.message, "auth = \"enforce\" needs a module that provides ub.authz"));
 }
 
+/* Nobody new comes in while the node waits; who is in stays. */
+static void test_waiting_refuses_new_clients(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_client old, new_one;
+    rig_login(rig, &old, "root");
+    kit_waiting_set(rig->host, "the \"peer\"\r\n");
+    rig_open(rig, &new_one);
+    rig_send(&new_one, "CONNECT {\"verbose\":false}\r\n");
+    rig_expect(&new_one, "-ERR 'Not Ready: waiting for \"the \\\"peer\\\"\\r\\n\"'\r\n");
+    rig_expect_closed(&new_one);
+    rig_send(&old, "SUB a 1\r\nPUB a 1\r\nx\r\n");
+    rig_sync(&old, "MSG a 1 1\r\nx\r\n");
+    kit_waiting_set(rig->host, NULL);
+    struct rig_client again;
+    rig_login(rig, &again, "root");
+    rig_close(&again);
+    rig_close(&old);
+    rig_close(&new_one);
+}
+
 #define WITH_AUTH(test)    cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 #define WITHOUT_AUTH(test) cmocka_unit_test_setup_teardown(test, set_up_open, tear_down)
 
@@ -555,6 +576,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_AUTH(test_info),
+        WITH_AUTH(test_waiting_refuses_new_clients),
         WITH_AUTH(test_publish_and_subscribe),
         WITH_AUTH(test_verbose),
         WITH_AUTH(test_echo_off),

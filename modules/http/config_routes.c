@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The operator's view of the node: the settings in force, what a reload would change, the reload,
+ * and the modules. All work is the host's. */
+#include "ops.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct ub_http_header as_json[] = {{"Content-Type", "application/json"}, {NULL, NULL}};
+
+/* False = it has answered: only an operator passes, and a refusal is a decision. */
+static bool is_operator(struct ub_http_server *server, const struct ub_http_request *request,
+                        const char *action)
+{
+    static const char *const text = "only operators see and reload the config";
+    char id[UB_DECISION_ID_MAX], members[UB_DECISION_ID_MAX + 16];
+    if (request->principal.role == UB_ROLE_OPERATOR) {
+        return true;
+    }
+    const struct ub_decision decision = {
+        .size = sizeof(decision),
+        .action = action,
+        .resource_kind = "node",
+        .resource_id = server->host->node->name(server->host),
+        .id = request->principal.id,
+        .handle = request->principal.handle,
+        .address = request->address,
+        .provider = "http",
+        .code = "role",
+        .text = text,
+        .took_us = -1,
+    };
+    server->host->decision->record(server->host, &decision, id);
+    snprintf(members, sizeof(members), "\"decision\":\"%s\"", id);
+    http_ops.problem(request, UB_P_FORBIDDEN, members, text);
+    return false;
+}
+
+/* Takes the text of the host. */
+static void reply_json(struct ub_http_server *server, const struct ub_http_request *request,
+                       char *take_json)
+{
+    if (take_json == NULL) {
+        http_ops.problem(request, UB_P_INTERNAL, NULL, "no memory for the answer");
+        return;
+    }
+    http_ops.reply(request, 200, as_json,
+                   (struct ub_bytes){(const uint8_t *)take_json, strlen(take_json)});
+    server->host->node->free_text(server->host, take_json);
+}
+
+static void get_config(void *arg, const struct ub_http_request *request)
+{
+    struct ub_http_server *server = arg;
+    if (is_operator(server, request, "config.read")) {
+        reply_json(server, request, server->host->config->effective_json(server->host));
+    }
+}
+
+static void get_modules(void *arg, const struct ub_http_request *request)
+{
+    struct ub_http_server *server = arg;
+    if (is_operator(server, request, "modules.read")) {
+        reply_json(server, request, server->host->config->modules_json(server->host));
+    }
+}
+
+static enum ub_problem problem_of(enum ub_status status)
+{
+    switch (status) {
+    case UB_EINVAL:
+        return UB_P_CONFIG_INVALID;
+    case UB_ECONFLICT:
+        return UB_P_RESTART_NEEDED;
+    case UB_EEXISTS:
+        return UB_P_IN_PROGRESS;
+    case UB_EUNAVAILABLE:
+        return UB_P_SHUTTING_DOWN;
+    default:
+        return UB_P_INTERNAL;
+    }
+}
+
+/* The problem carries the whole outcome: its members, without the braces. */
+static void reply_refusal(struct ub_http_server *server, const struct ub_http_request *request,
+                          enum ub_status status, const struct ub_err *err, char *take_json)
+{
+    size_t len = take_json != NULL ? strlen(take_json) : 0;
+    if (len >= 2) {
+        take_json[len - 1] = '\0';
+    }
+    http_ops.problem(request, problem_of(status), len >= 2 ? take_json + 1 : NULL, err->message);
+    if (take_json != NULL) {
+        server->host->node->free_text(server->host, take_json);
+    }
+}
+
+/* That a config is faulty is an answer to the question whether it is. */
+static void post_check(void *arg, const struct ub_http_request *request)
+{
+    struct ub_http_server *server = arg;
+    struct ub_err err = UB_ERR_INIT;
+    char *json = NULL;
+    if (!is_operator(server, request, "config.check")) {
+        return;
+    }
+    enum ub_status status = server->host->config->reload(server->host, true, &json, &err);
+    if (status == UB_OK || status == UB_EINVAL || status == UB_ECONFLICT) {
+        reply_json(server, request, json);
+    } else {
+        reply_refusal(server, request, status, &err, json);
+    }
+}
+
+static void post_reload(void *arg, const struct ub_http_request *request)
+{
+    struct ub_http_server *server = arg;
+    struct ub_err err = UB_ERR_INIT;
+    char *json = NULL;
+    if (!is_operator(server, request, "config.reload")) {
+        return;
+    }
+    ub_log(server->host, UB_LOG_INFO, "reload-asked", "a reload was asked for",
+           UB_TEXT("identity", request->principal.id), UB_TEXT("address", request->address));
+    enum ub_status status = server->host->config->reload(server->host, false, &json, &err);
+    if (status == UB_OK) {
+        reply_json(server, request, json);
+    } else {
+        reply_refusal(server, request, status, &err, json);
+    }
+}
+
+enum ub_status http_config_routes(struct ub_http_server *server, struct ub_err *err)
+{
+    static const struct {
+        const char *method, *pattern;
+        ub_http_handler_fn handler;
+    } rows[] = {{"GET", "/v1/config", get_config},
+                {"POST", "/v1/config:check", post_check},
+                {"POST", "/v1/config:reload", post_reload},
+                {"GET", "/v1/modules", get_modules}};
+    enum ub_status status = UB_OK;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && status == UB_OK; i++) {
+        struct ub_http_route route = {.size = sizeof(route),
+                                      .method = rows[i].method,
+                                      .pattern = rows[i].pattern,
+                                      .flags = UB_HTTP_SIGNED,
+                                      .handler = rows[i].handler,
+                                      .arg = server};
+        status = http_router_add(&server->router, &route, err);
+    }
+    return status;
+}
