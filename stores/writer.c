@@ -39,6 +39,15 @@ static enum ub_status refuse(struct ubs_kv *kv, struct ub_err *err)
     return ubs_trouble_check_writable(&kv->trouble, err);
 }
 
+/* Under the lock. A job is on its caller's stack: not to be touched once it is done. */
+static void wake(struct ubs_job *job)
+{
+    if (job != NULL) {
+        job->is_done = true;
+        pthread_cond_signal(&job->done);
+    }
+}
+
 enum ub_status ubs_writer_do(struct ubs_kv *kv, struct ubs_job *job)
 {
     struct ubs_writer *writer = &kv->writer;
@@ -53,6 +62,8 @@ enum ub_status ubs_writer_do(struct ubs_kv *kv, struct ubs_job *job)
         while (!job->is_done) {
             pthread_cond_wait(&job->done, &writer->lock);
         }
+        wake(job->wakes[0]);
+        wake(job->wakes[1]);
         pthread_cond_destroy(&job->done);
         status = job->status;
     }
@@ -156,23 +167,25 @@ static enum ub_status write_together(struct ubs_kv *kv, struct ubs_job *group)
         fail_group(group, is_hidden ? UB_EUNAVAILABLE : status, &err);
         return status;
     }
+    atomic_fetch_add(&kv->writer.commit_count, 1); /* first: readers' views go by it */
     ubs_buckets_publish(kv);
     ubs_trouble_clear(&kv->trouble, UBS_FULL);
-    atomic_fetch_add(&kv->writer.commit_count, 1);
     return UB_OK;
 }
 
-/* Wakes the callers. A job is on its caller's stack: not to be touched once it is done. */
+/* Waking takes as long as writing, so every caller wakes two others and the writer only the first:
+ * job n of the group has n * 2 + 1 and n * 2 + 2 to wake. */
 static void answer(struct ubs_writer *writer, struct ubs_job *group)
 {
-    pthread_mutex_lock(&writer->lock);
-    for (struct ubs_job *job = group; job != NULL;) {
-        struct ubs_job *next = job->next;
-        atomic_fetch_add(&writer->job_count, 1);
-        job->is_done = true;
-        pthread_cond_signal(&job->done);
-        job = next;
+    struct ubs_job *parent = group, *job = group->next;
+    int64_t count = 1;
+    for (; job != NULL; job = job->next, count++) {
+        parent->wakes[(count - 1) % 2] = job;
+        parent = count % 2 == 0 ? parent->next : parent;
     }
+    atomic_fetch_add(&writer->job_count, count);
+    pthread_mutex_lock(&writer->lock);
+    wake(group);
     pthread_mutex_unlock(&writer->lock);
 }
 

@@ -80,8 +80,12 @@ static void leave(struct kvlm *store, MDB_txn *txn)
         readers->count--;
     }
     readers->active--;
-    pthread_cond_signal(&readers->may_enter);
-    pthread_cond_signal(&readers->is_left);
+    if (readers->waiting > 0) {
+        pthread_cond_signal(&readers->may_enter);
+    }
+    if (readers->is_locked_out) {
+        pthread_cond_signal(&readers->is_left);
+    }
     pthread_mutex_unlock(&readers->lock);
 }
 

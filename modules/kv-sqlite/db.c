@@ -14,6 +14,7 @@ static const char open_sql[] = "PRAGMA page_size = 4096;"
                                "PRAGMA trusted_schema = OFF;"
                                "PRAGMA cell_size_check = ON;"
                                "PRAGMA mmap_size = 0;"
+                               "PRAGMA cache_size = -8192;" /* KiB; a miss is a read and a sum */
                                "PRAGMA cache_spill = OFF;"
                                "PRAGMA temp_store = MEMORY;"
                                "PRAGMA wal_autocheckpoint = 0;";

@@ -4,8 +4,7 @@
 #include "bucket.h"
 #include "store.h"
 
-#define CHECKPOINT_PAGES 1000
-#define SWEEP_MAX        256
+#define SWEEP_MAX 256
 
 static struct kvsq_db *writer_of(struct ubs_kv *kv)
 {
@@ -20,8 +19,15 @@ static bool is_rolled_back(const struct kvsq_db *db)
     return sqlite3_get_autocommit(db->sqlite) != 0;
 }
 
+/* SQLite begins the WAL anew when nobody reads what is in it; a reader that came between the last
+ * answer and the checkpoint may hold such a view. */
 static enum ub_status begin(struct ubs_kv *kv, struct ub_err *err)
 {
+    struct kvsq *store = (struct kvsq *)kv;
+    if (store->is_wal_copied) {
+        kvsq_readers_end_views(store);
+        store->is_wal_copied = false;
+    }
     return kvsq_db_run(writer_of(kv), KVSQ_BEGIN_WRITE, err, KVSQ_NONE);
 }
 
@@ -70,9 +76,11 @@ static enum ub_status undo(struct ubs_kv *kv, struct ub_err *err)
 static void settle(struct ubs_kv *kv)
 {
     struct kvsq *store = (struct kvsq *)kv;
-    if (store->wal_pages < CHECKPOINT_PAGES || ubs_trouble_is_on(&kv->trouble, UBS_IO)) {
+    bool is_due = (int64_t)store->wal_pages * KVSQ_PAGE_SIZE >= store->settings->wal_size;
+    if (!is_due || ubs_trouble_is_on(&kv->trouble, UBS_IO)) {
         return;
     }
+    kvsq_readers_end_views(store);
     int rc = sqlite3_wal_checkpoint_v2(store->writer.sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
                                        NULL);
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY &&
@@ -81,6 +89,7 @@ static void settle(struct ubs_kv *kv)
                          "the WAL is damaged and cannot be copied into the file");
     }
     store->wal_pages = 0;
+    store->is_wal_copied = true;
 }
 
 /* ---- records ----------------------------------------------------------------------------------

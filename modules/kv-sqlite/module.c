@@ -21,6 +21,8 @@ static const struct ub_field fields[] = {
                  "connections for reading, so many reads run at the same time"),
     UB_FIELD_INT(struct kvsq_settings, deletions_max, "10000", 4, 10000000, 0,
                  "deletions that a bucket remembers for watches that come back"),
+    UB_FIELD_SIZE(struct kvsq_settings, wal_size, "16 MiB", 1 << 20, 1 << 30, 0,
+                  "the write-ahead log is copied into the file when it has this size"),
 };
 
 static const struct ubs_trouble_row trouble_rows[UBS_TROUBLE_COUNT] = {

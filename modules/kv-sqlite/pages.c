@@ -4,10 +4,12 @@
 #include "wal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include <sodium.h>
 
-#define ATTACH_OP 0x75620001 /* our own opcode of xFileControl */
+#define TAIL_ROOM (120 * 1024) /* the system VFS of SQLite writes less than 128 KiB at once */
+#define ATTACH_OP 0x75620001   /* our own opcode of xFileControl */
 
 /* A file of ours; the system's file follows it in memory. */
 struct file {
@@ -15,6 +17,11 @@ struct file {
     struct kvsq_pages *pages;
     struct file *database; /* of a WAL: the file it belongs to; else itself */
     sqlite3_file *real;
+    /* Of a WAL: what follows each other is written in one piece. SQLite syncs it before it tells
+     * anybody of a commit, so until then nobody else looks for these bytes. */
+    uint8_t *tail; /* TAIL_ROOM, or NULL */
+    int tail_len;
+    int64_t tail_at;
 };
 
 static sqlite3_vfs *system_vfs;
@@ -96,6 +103,31 @@ static int db_write(sqlite3_file *base, const void *in, int amount, sqlite3_int6
     return real_write(file, page, amount, offset);
 }
 
+static int flush_tail(struct file *file)
+{
+    int len = file->tail_len;
+    file->tail_len = 0;
+    return len > 0 ? real_write(file, file->tail, len, file->tail_at) : SQLITE_OK;
+}
+
+static int wal_write(sqlite3_file *base, const void *in, int amount, sqlite3_int64 offset)
+{
+    struct file *file = file_of(base);
+    bool is_next = file->tail_len > 0 && offset == file->tail_at + file->tail_len &&
+                   amount <= TAIL_ROOM - file->tail_len;
+    int rc = is_next ? SQLITE_OK : flush_tail(file);
+    if (file->tail == NULL) {
+        file->tail = malloc(TAIL_ROOM);
+    }
+    if (rc != SQLITE_OK || file->tail == NULL || amount > TAIL_ROOM) {
+        return rc != SQLITE_OK ? rc : real_write(file, in, amount, offset);
+    }
+    file->tail_at = is_next ? file->tail_at : offset;
+    memcpy(file->tail + file->tail_len, in, (size_t)amount);
+    file->tail_len += amount;
+    return SQLITE_OK;
+}
+
 static bool wal_pread(void *arg, void *out, int amount, int64_t offset)
 {
     sqlite3_file *real = arg;
@@ -105,7 +137,11 @@ static bool wal_pread(void *arg, void *out, int amount, int64_t offset)
 static int wal_read(sqlite3_file *base, void *out, int amount, sqlite3_int64 offset)
 {
     struct file *file = file_of(base);
-    int rc = file->real->pMethods->xRead(file->real, out, amount, offset);
+    int rc = flush_tail(file);
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    rc = file->real->pMethods->xRead(file->real, out, amount, offset);
     if (rc == SQLITE_OK && file->database->pages != NULL && amount == KVSQ_PAGE_SIZE &&
         !kvsq_wal_page_is_intact(wal_pread, file->real, offset, out)) {
         return found_damage(file, "-wal", offset);
@@ -129,27 +165,28 @@ static int file_control(sqlite3_file *base, int op, void *arg)
 
 static int file_close(sqlite3_file *base)
 {
-    return REAL_CALL(base)->xClose(REAL(base));
-}
-
-static int wal_write(sqlite3_file *base, const void *in, int amount, sqlite3_int64 offset)
-{
-    return real_write(file_of(base), in, amount, offset);
+    int rc = flush_tail(file_of(base));
+    free(file_of(base)->tail);
+    int closed = REAL_CALL(base)->xClose(REAL(base));
+    return rc != SQLITE_OK ? rc : closed;
 }
 
 static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
-    return REAL_CALL(base)->xTruncate(REAL(base), size);
+    int rc = flush_tail(file_of(base));
+    return rc != SQLITE_OK ? rc : REAL_CALL(base)->xTruncate(REAL(base), size);
 }
 
 static int file_sync(sqlite3_file *base, int flags)
 {
-    return REAL_CALL(base)->xSync(REAL(base), flags);
+    int rc = flush_tail(file_of(base));
+    return rc != SQLITE_OK ? rc : REAL_CALL(base)->xSync(REAL(base), flags);
 }
 
 static int file_size(sqlite3_file *base, sqlite3_int64 *size_out)
 {
-    return REAL_CALL(base)->xFileSize(REAL(base), size_out);
+    int rc = flush_tail(file_of(base));
+    return rc != SQLITE_OK ? rc : REAL_CALL(base)->xFileSize(REAL(base), size_out);
 }
 
 static int file_lock(sqlite3_file *base, int level)
@@ -233,6 +270,9 @@ static int own_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
 
 static void register_once(void)
 {
+    /* Nobody reads SQLite's statistics of memory, and every allocation would take one lock for
+     * them. Too late when another module has begun to use SQLite; then they stay. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     sqlite3_initialize();
     system_vfs = sqlite3_vfs_find(NULL);
     if (system_vfs != NULL) {

@@ -41,12 +41,12 @@ void kvsq_readers_fini(struct kvsq_readers *readers)
     pthread_mutex_destroy(&readers->lock);
 }
 
-enum ub_status kvsq_readers_take(struct kvsq *store, struct kvsq_db **db_out, struct ub_err *err)
+static enum ub_status take(struct kvsq *store, struct kvsq_db **db_out, struct ub_err *err)
 {
     struct kvsq_readers *readers = &store->readers;
     enum ub_status status = UB_OK;
     pthread_mutex_lock(&readers->lock);
-    if (readers->free_count == 0 && readers->waiting >= store->settings->queue_max) {
+    if (readers->free_count == 0 && readers->waiting >= store->kv.queue_max) {
         status = ub_fail(err, UB_EUNAVAILABLE,
                          "%lld readers wait for the store %s already (queue_max): try again later",
                          (long long)readers->waiting, store->settings->file);
@@ -62,9 +62,55 @@ enum ub_status kvsq_readers_take(struct kvsq *store, struct kvsq_db **db_out, st
     return status;
 }
 
+static void end_view(struct kvsq_db *db)
+{
+    if (db->has_view) {
+        (void)kvsq_db_run(db, KVSQ_COMMIT, NULL, KVSQ_NONE);
+    }
+    db->has_view = false;
+}
+
+/* The number is read before the view is opened: so the view is not older than it says. */
+static enum ub_status open_view(struct kvsq *store, struct kvsq_db *db, struct ub_err *err)
+{
+    int64_t commit = atomic_load(&store->kv.writer.commit_count);
+    if (db->has_view && db->view_commit == commit) {
+        return UB_OK;
+    }
+    end_view(db);
+    enum ub_status status = kvsq_db_run(db, KVSQ_BEGIN_READ, err, KVSQ_NONE);
+    db->has_view = status == UB_OK;
+    db->view_commit = commit;
+    return status;
+}
+
+enum ub_status kvsq_readers_take(struct kvsq *store, struct kvsq_db **db_out, struct ub_err *err)
+{
+    enum ub_status status = take(store, db_out, err);
+    if (status == UB_OK) {
+        status = open_view(store, *db_out, err);
+        if (status != UB_OK) {
+            kvsq_readers_give(store, *db_out);
+        }
+    }
+    return status;
+}
+
+void kvsq_readers_end_views(struct kvsq *store)
+{
+    struct kvsq_readers *readers = &store->readers;
+    pthread_mutex_lock(&readers->lock);
+    for (size_t i = 0; i < readers->free_count; i++) {
+        end_view(readers->free[i]);
+    }
+    pthread_mutex_unlock(&readers->lock);
+}
+
 void kvsq_readers_give(struct kvsq *store, struct kvsq_db *db)
 {
     struct kvsq_readers *readers = &store->readers;
+    db->has_view =
+        db->has_view && sqlite3_get_autocommit(db->sqlite) == 0; /* an error may end it */
     pthread_mutex_lock(&readers->lock);
     readers->free[readers->free_count++] = db;
     pthread_cond_signal(&readers->is_free);

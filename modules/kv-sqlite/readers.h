@@ -27,8 +27,14 @@ enum ub_status kvsq_readers_open(struct kvsq *store, struct ub_err *err);
 void kvsq_readers_close(struct kvsq *store);
 void kvsq_readers_fini(struct kvsq_readers *readers);
 
-/* Threads: any. UB_EUNAVAILABLE at once when too many wait. */
+/* A connection with a read transaction that shows the last commit. The transaction stays open when
+ * the connection is given back, and serves the next reader unless there was a commit: taking and
+ * giving back SQLite's read lock is a third of a get. Threads: any. UB_EUNAVAILABLE at once when
+ * too many wait. */
 enum ub_status kvsq_readers_take(struct kvsq *store, struct kvsq_db **db_out, struct ub_err *err);
 void kvsq_readers_give(struct kvsq *store, struct kvsq_db *db);
+/* Ends the transactions of connections that nobody holds: they keep SQLite from beginning the WAL
+ * anew. */
+void kvsq_readers_end_views(struct kvsq *store);
 
 #endif

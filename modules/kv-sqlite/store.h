@@ -22,7 +22,7 @@
 
 struct kvsq_settings {
     const char *file;
-    int64_t queue_max, readers, deletions_max;
+    int64_t queue_max, readers, deletions_max, wal_size;
 };
 
 struct kvsq {
@@ -32,6 +32,7 @@ struct kvsq {
     struct ubs_home home;
     struct kvsq_db writer; /* the writer's thread only */
     int wal_pages;
+    bool is_wal_copied; /* by a checkpoint, and no write since */
     struct kvsq_readers readers;
     struct kvsq_check check;
 };

@@ -120,7 +120,7 @@ struct ubs_job {
     size_t bytes;       /* about how much it writes */
     struct ub_err *err; /* the caller's, or NULL */
     /* The writer's: */
-    struct ubs_job *next;
+    struct ubs_job *next, *wakes[2];
     enum ub_status status;
     bool is_done;
     pthread_cond_t done;
@@ -134,6 +134,8 @@ struct ubs_writer {
     bool is_running, is_stopping, is_sweep_due;
     bool has_failed; /* a write within the group's transaction did */
     struct ub_pool *pool;
+    /* commit_count moves before anybody hears of a commit: a view that was opened after it had its
+     * present value shows all that anybody can know of. */
     _Atomic int64_t job_count, commit_count;
 };
 

@@ -109,7 +109,9 @@ static int setup(void **state)
     disarm();
     sqlite3_initialize();
     set_calls((sqlite3_syscall_ptr)faulty_pwrite, (sqlite3_syscall_ptr)faulty_ftruncate);
-    return own_setup(state);
+    int rc = own_setup(state);
+    rig_set(&((struct own *)*state)->rig, "wal_size", "4 MiB"); /* some puts make a checkpoint */
+    return rc;
 }
 
 static int teardown(void **state)
@@ -124,7 +126,7 @@ static int teardown(void **state)
  */
 
 #define PUTS       14
-#define VALUE_SIZE (400 * 1024) /* some puts make a checkpoint */
+#define VALUE_SIZE (400 * 1024)
 
 struct run {
     bool is_acked[PUTS], is_unknown[PUTS];
@@ -223,12 +225,12 @@ static void failed_sync_is_fatal(void **state)
 
 static void failed_write_is_fatal(void **state)
 {
-    fail_each(*state, "write", EIO, 501, true);
+    fail_each(*state, "write", EIO, 201, true);
 }
 
 static void read_only_file_system_is_fatal(void **state)
 {
-    fail_each(*state, "write", EROFS, 1409, true);
+    fail_each(*state, "write", EROFS, 409, true);
 }
 
 static void short_writes_go_unnoticed(void **state)
@@ -249,7 +251,7 @@ static void disk_full_and_free_again(struct own *own, int error)
     struct run run;
     own_start(own);
     own_put(own, "before", "v");
-    arm("write", error, 200, true);
+    arm("write", error, 20, true);
     put_all(own, "full", &run);
     assert_true(run.failed > 0);
     for (int i = 0; i < PUTS; i++) {

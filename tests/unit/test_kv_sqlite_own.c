@@ -68,6 +68,44 @@ static void clean_stop_leaves_one_file(void **state)
     own_expect(own, "k", "v");
 }
 
+static void *get_large(void *arg)
+{
+    char got[8];
+    assert_int_equal(own_get(arg, "large", got, sizeof(got)), UB_OK);
+    return NULL;
+}
+
+/* Reads on another thread while this one holds its connection: so a second one is used. */
+static bool get_beside(void *arg, const struct ub_kv_entry *entry)
+{
+    pthread_t thread;
+    (void)entry;
+    assert_int_equal(pthread_create(&thread, NULL, get_large, arg), 0);
+    pthread_join(thread, NULL);
+    return false;
+}
+
+/* Readers keep their view open between two calls; the WAL must begin anew all the same, also when
+ * one of them is not used again. */
+static void idle_readers_do_not_hold_the_wal(void **state)
+{
+    struct own *own = *state;
+    static char value[128 * 1024];
+    const struct ub_kv_key all = {0};
+    struct stat st;
+    own_start(own);
+    memset(value, 'v', sizeof(value) - 1);
+    own_put(own, "large", value);
+    assert_int_equal(own->ops->list(own->bucket, &all, &all, 0, get_beside, own, &own->err), UB_OK);
+    for (int i = 0; i < 400; i++) { /* 33 pages each: more than three times wal_size */
+        memset(value, 'a' + i % 26, sizeof(value) - 1); /* what is the same is not written */
+        own_put(own, "large", value);
+        get_large(own);
+    }
+    assert_int_equal(stat(own_path(own, "unibus.db-wal"), &st), 0);
+    assert_in_range(st.st_size, 4096, 24 << 20);
+}
+
 static void second_opener_is_refused_with_the_pid(void **state)
 {
     struct own *own = *state;
@@ -240,6 +278,7 @@ static void every_column_is_under_the_checksum(void **state)
         own_put(own, "k", "v");
         own_expect(own, "k", "v");
         sql(own, changes[i]);
+        own_put(own, "other", "v"); /* a commit, so that readers look anew */
         expect_damaged(own, "k");
     }
 }
@@ -444,6 +483,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OWN(files_are_private),
         OWN(clean_stop_leaves_one_file),
+        OWN(idle_readers_do_not_hold_the_wal),
         OWN(second_opener_is_refused_with_the_pid),
         OWN(second_process_is_refused_with_the_pid),
         OWN(unsafe_folders_and_files_are_refused),
