@@ -235,6 +235,30 @@ static void second_opener_is_refused_with_the_pid(void **state)
     rig_fini(&second);
 }
 
+static void second_process_is_refused_with_the_pid(void **state)
+{
+    struct own *own = *state;
+    int pipes[2], status;
+    char pid[32], is_open;
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        is_open = rig_start(&own->rig, &own->err) == UB_OK;
+        _exit(write(pipes[1], &is_open, 1) == 1 && pause() == -1);
+    }
+    assert_int_equal(read(pipes[0], &is_open, 1), 1);
+    assert_int_equal(is_open, 1);
+    assert_int_equal(rig_start(&own->rig, &own->err), UB_EUNAVAILABLE);
+    snprintf(pid, sizeof(pid), "pid %d", (int)child);
+    assert_non_null(strstr(own->err.message, pid));
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    start(own); /* the lock ended with its process */
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
 static void refuse_folder(struct own *own, mode_t mode, uid_t owner, const char *const *words)
 {
     const char *dir = below_state(own, "blobs");
@@ -347,6 +371,7 @@ int main(void)
         OWN(links_are_not_followed),
         OWN(foreign_files_are_not_listed),
         OWN(second_opener_is_refused_with_the_pid),
+        OWN(second_process_is_refused_with_the_pid),
         OWN(unsafe_folders_are_refused),
         OWN(total_limit),
         OWN(failed_write_makes_the_store_read_only),
