@@ -33,7 +33,9 @@ static const struct reload_change *change_add(struct reload_diff *diff,
         diff->room = diff->room == 0 ? 16 : diff->room * 2;
         struct reload_change *bigger =
             arena_alloc(&diff->arena, diff->room, sizeof(*diff->changes));
-        memcpy(bigger, diff->changes, diff->count * sizeof(*bigger));
+        if (diff->count > 0) {
+            memcpy(bigger, diff->changes, diff->count * sizeof(*bigger));
+        }
         diff->changes = bigger;
     }
     struct reload_change *change = &diff->changes[diff->count++];
