@@ -6,5 +6,6 @@ posture { require = "enforce" }                 -- refuse to start in anything w
 module "kv-sqlite"  { file = "unibus.db" }
 module "blob-fs"    { dir = "blobs", max_item = "64 MiB" }
 module "membership" { kv = "kv-sqlite", blob = "blob-fs" }
+module "policy"     { script = "policy/site.lua" }
 module "http"       { listen = "127.0.0.1:8470" }
 module "nats"       { listen = "127.0.0.1:4250" }

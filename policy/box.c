@@ -153,9 +153,9 @@ const char *ubp_box_strip(const char *text, uint32_t *line_out)
 {
     unsigned long line = 0;
     char *end = NULL;
-    size_t prefix = strlen(BOX_CHUNK); /* "=policy" is as long as "policy:" */
-    if (strncmp(text, BOX_CHUNK + 1, prefix - 1) == 0 && text[prefix - 1] == ':') {
-        line = strtoul(text + prefix, &end, 10);
+    static const char prefix[] = BOX_NAME ":";
+    if (strncmp(text, prefix, sizeof(prefix) - 1) == 0) {
+        line = strtoul(text + sizeof(prefix) - 1, &end, 10);
     }
     if (end == NULL || end[0] != ':' || end[1] != ' ') {
         return text;

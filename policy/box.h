@@ -56,7 +56,8 @@ int ubp_box_pcall(lua_State *lua);
 /* "policy:12: text" -> line 12 and "text"; other texts stay. */
 const char *ubp_box_strip(const char *text, uint32_t *line_out);
 
-/* The chunk name that stands before messages. */
-#define BOX_CHUNK "=policy"
+/* What stands before the messages of Lua, and the chunk name that makes it so. */
+#define BOX_NAME  "policy"
+#define BOX_CHUNK "=" BOX_NAME
 
 #endif

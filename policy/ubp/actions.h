@@ -29,11 +29,7 @@
     X("box.stage", "room", "", "prepare sealed room keys")                                         \
     X("blob.put", "room", "", "upload a blob for a room")                                          \
     X("blob.drop", "room", "", "give up a room's reference to a blob")                             \
-    X("blob.get", "blob", "", "download a blob")                                                   \
-    X("policy.read", "policy", "", "see, test or explain the site policy")                         \
-    X("config.read", "config", "", "see the effective config")                                     \
-    X("config.reload", "config", "", "apply a changed config")                                     \
-    X("decision.read", "decision", "", "read decisions of others")
+    X("blob.get", "blob", "", "download a blob")
 
 struct ubp_action_info {
     const char *name, *kind;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The language of site policies: what a script may say, and what it is told when it errs. */
+#include <stdlib.h>
+
 #include "test_policy_rig.h"
 
 static void verdicts(void **state)
@@ -455,6 +457,64 @@ static void the_lists_agree(void **state)
     assert_string_equal(ubp_error_code(UBP_E_STEPS), "policy-steps");
 }
 
+/* The whole of a file of the checkout. */
+static char *file_text(const char *path)
+{
+    char whole[512];
+    snprintf(whole, sizeof(whole), "%s/%s", UB_SOURCE_DIR, path);
+    FILE *file = fopen(whole, "r");
+    assert_non_null(file);
+    char *text = calloc(1, 262145);
+    assert_non_null(text);
+    assert_true(fread(text, 1, 262144, file) > 0);
+    fclose(file);
+    return text;
+}
+
+/* What membership asks about is in the list, what is in the list is asked, and the guide has it. */
+static void the_actions_are_those_of_membership(void **state)
+{
+    size_t count, asked = 0;
+    const struct ubp_action_info *all = ubp_actions(&count);
+    char *rules = file_text("modules/membership/actions.c"), *guide = file_text("docs/policy.md");
+    char quoted[64];
+    (void)state;
+    for (const char *at = strstr(rules, "} rules[] = {"); (at = strstr(at, "\n    {\"")) != NULL;) {
+        at += 7;
+        snprintf(quoted, sizeof(quoted), "%.*s", (int)strcspn(at, "\""), at);
+        if (ubp_action_find(quoted) == NULL) {
+            fail_msg("membership asks about %s, which policies do not know", quoted);
+        }
+        asked++;
+    }
+    assert_int_equal(asked, count);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(quoted, sizeof(quoted), "| `%s` |", all[i].name);
+        if (strstr(guide, quoted) == NULL) {
+            fail_msg("docs/policy.md lacks %s", quoted);
+        }
+    }
+    free(rules);
+    free(guide);
+}
+
+static void the_samples_pass_their_tests(void **state)
+{
+    static const char *const samples[] = {"etc/policy/site.lua", "etc/policy/office.lua"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct ubp_fault fault = {.error = UBP_OK};
+        char *text = file_text(samples[i]);
+        struct ubp_script *script = ubp_script_load(samples[i], text, strlen(text), NULL, &fault);
+        if (script == NULL || !ubp_script_test(script, NULL, NULL, &fault)) {
+            fail_msg("%s:%u: %s %s", samples[i], fault.line, fault.test, fault.text);
+        }
+        assert_true(ubp_script_test_count(script) > 1);
+        ubp_script_free(&script);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +534,8 @@ int main(void)
         cmocka_unit_test(traces),
         cmocka_unit_test(long_reasons_are_cut_at_a_character),
         cmocka_unit_test(the_lists_agree),
+        cmocka_unit_test(the_actions_are_those_of_membership),
+        cmocka_unit_test(the_samples_pass_their_tests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
