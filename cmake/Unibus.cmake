@@ -27,12 +27,15 @@ add_compile_options(-fvisibility=hidden -fno-common -Wall -Wextra -Wconversion -
 if(UNIBUS_WERROR)
   add_compile_options(-Werror)
 endif()
+# The sanitizers intercept crypt_r and look it up when the program starts: a libcrypt that comes with a module later on
+# would be called at address 0. Hence programs of these builds have it from the start.
+set(with_crypt "$<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:LINKER:--push-state,--no-as-needed,-lcrypt,--pop-state>")
 if(UNIBUS_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=address,undefined)
+  add_link_options(-fsanitize=address,undefined ${with_crypt})
 elseif(UNIBUS_TSAN)
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=thread)
+  add_link_options(-fsanitize=thread ${with_crypt})
 else()
   add_compile_options(-fstack-protector-strong $<$<CONFIG:Release,RelWithDebInfo>:-D_FORTIFY_SOURCE=2>)
   add_link_options(-Wl,-z,relro,-z,now)

@@ -57,6 +57,7 @@ module "${NAME}" { ${path ? `path = "${path}", ` : ''}deny = { "${deny}" } }
 `,
   });
   await node.waitLog(/gate-closed/);
+  await node.waitLog(/the node is up/);
   return node;
 }
 

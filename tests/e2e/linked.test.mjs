@@ -5,10 +5,12 @@ import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { busOf, cast, collect, settled, until } from './lib/cast.mjs';
 import { buildFolder, Running } from './lib/process.mjs';
 
 const sampleFile = new URL('../../etc/single.lua', import.meta.url);
+const policyFile = new URL('../../etc/policy/site.lua', import.meta.url);
 
 /** membershipd-linked without anything beside it. */
 async function alone(t) {
@@ -29,7 +31,8 @@ test('etc/single.lua runs without a module file, and a message goes round', asyn
   const sample = await readFile(sampleFile, 'utf8');
   const config = ({ httpPort, natsPort }) => sample
     .replace('127.0.0.1:8470', `127.0.0.1:${httpPort}`)
-    .replace('127.0.0.1:4250', `127.0.0.1:${natsPort}`);
+    .replace('127.0.0.1:4250', `127.0.0.1:${natsPort}`)
+    .replace('policy/site.lua', fileURLToPath(policyFile));
   const { node, alice, bob } = await cast(t, ['alice', 'bob'],
     { program: await alone(t), config });
   const room = await alice.createRoom({ name: 'ops' });
@@ -46,7 +49,7 @@ test('etc/single.lua runs without a module file, and a message goes round', asyn
 test('--version and explain name what is linked in', async (t) => {
   const program = await alone(t);
   const version = await outputOf(program, ['--version']);
-  for (const name of ['blob-fs', 'http', 'kv-lmdb', 'kv-sqlite', 'membership', 'nats']) {
+  for (const name of ['blob-fs', 'http', 'kv-lmdb', 'kv-sqlite', 'membership', 'nats', 'policy', 'users']) {
     assert.match(version, new RegExp(`^linked in: ${name} \\d+\\.\\d+\\.\\d+, ABI 1\\.\\d+$`, 'm'));
   }
   const blocks = JSON.parse(await outputOf(program, ['explain', '--json']));
