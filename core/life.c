@@ -46,13 +46,14 @@ bool life_create(struct instance *instance, struct report *report)
 static struct ub_service service_of(const struct binding *binding, const struct instance *provider)
 {
     struct ub_provide provide = provide_at(&provider->loaded.module, binding->provide);
-    return (struct ub_service){.size = sizeof(struct ub_service),
-                               .iface = provide.iface,
-                               .major = provide.major,
-                               .minor = provide.minor,
-                               .module = provider->block->name,
-                               .ops = provide.ops,
-                               .self = provider->self};
+    return (struct ub_service){
+        .size = sizeof(struct ub_service),
+        .iface = provide.iface,
+        .major = provide.major,
+        .minor = provide.minor,
+        .module = provider->host.module, /* outlives a reload, which block->name does not */
+        .ops = provide.ops,
+        .self = provider->self};
 }
 
 bool life_bind(struct instance *instance, struct instance *all, struct report *report)
