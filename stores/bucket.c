@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <unibus/error.h>
+#include <unibus/sized.h>
 
 static enum ub_status flush_bucket(struct ubs_kv *kv, struct ub_kv_bucket *bucket,
                                    struct ub_err *err)
@@ -147,8 +148,10 @@ enum ub_status ubs_bucket_open(void *self, const char *name,
                        "\"%.64s\" is no name of a bucket: 1 to 32 of a-z, 0-9 and '-'",
                        name != NULL ? name : "");
     }
-    struct open_job open = {.job = {.run = open_run, .err = err}, .name = name};
-    open.ttl_ms = options != NULL ? options->ttl_ms : 0;
+    struct ub_kv_bucket_options own;
+    ub_sized_take(&own, sizeof(own), options);
+    struct open_job open = {
+        .job = {.run = open_run, .err = err}, .name = name, .ttl_ms = own.ttl_ms};
     if (open.ttl_ms < 0) {
         return ub_fail(err, UB_EINVAL, "ttl_ms = %" PRId64 " is negative; 0 means no expiry",
                        open.ttl_ms);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <unibus/sized.h>
+
 #define SWEEP_EVERY_MS 1000
 
 void ubs_kv_init(struct ubs_kv *kv, const struct ubs_kv_options *options)
@@ -73,9 +75,8 @@ bool ubs_is_expired(const struct ubs_kv *kv, const struct ubs_record *record)
 static void caps(void *self, struct ub_kv_caps *caps_out)
 {
     (void)self;
-    caps_out->flags = UB_KV_BATCH_BUCKET | UB_KV_BATCH_STORE;
-    caps_out->replicas = 1;
-    caps_out->durability = "disk";
+    const struct ub_kv_caps own = {sizeof(own), UB_KV_BATCH_BUCKET | UB_KV_BATCH_STORE, 1, "disk"};
+    ub_sized_give(caps_out, &own, sizeof(own));
 }
 
 static enum ub_status watch(struct ub_kv_bucket *bucket, const struct ub_kv_key *prefix,

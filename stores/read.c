@@ -48,6 +48,11 @@ enum ub_status ubs_get(struct ub_kv_bucket *bucket, const struct ub_kv_key *key,
 {
     (void)read; /* an engine's view shows every commit before it: always the newest */
     struct ubs_code code;
+    if (value_out->size < sizeof(*value_out)) {
+        return ub_fail(err, UB_EINVAL,
+                       "value_out has %u bytes, but a value needs %zu: set its size",
+                       (unsigned)value_out->size, sizeof(*value_out));
+    }
     value_out->revision = 0;
     value_out->bytes = (struct ub_bytes){NULL, 0};
     value_out->owner = NULL;

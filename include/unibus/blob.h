@@ -26,6 +26,7 @@ struct ub_blob_hash {
     uint8_t bytes[UB_BLOB_HASH_BYTES];
 };
 
+/* As output: the caller sets the size, and no more than that is filled (sized.h). */
 struct ub_blob_stat {
     uint32_t size;
     int64_t length;      /* bytes */

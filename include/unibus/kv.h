@@ -61,7 +61,8 @@ enum ub_kv_read {
     UB_KV_NEWEST /* not older than the last write acknowledged anywhere */
 };
 
-/* A value that the provider handed out; give it back with value_free. */
+/* A value that the provider handed out; give it back with value_free. The caller sets `size`; one
+ * that is too short to hold it all is UB_EINVAL. */
 struct ub_kv_value {
     uint32_t size;
     int64_t revision;
@@ -107,6 +108,7 @@ typedef void (*ub_kv_watch_fn)(void *arg, enum ub_kv_event event, const struct u
 struct ub_kv_ops {
     uint32_t size;
 
+    /* The caller sets the size; no more than that is filled (sized.h). */
     void (*caps)(void *self, struct ub_kv_caps *caps_out);
 
     /* name: [a-z0-9-]{1,32}. The options of a bucket that exists must be the same. */

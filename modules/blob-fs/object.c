@@ -9,6 +9,8 @@
 
 #include <sodium.h>
 
+#include <unibus/sized.h>
+
 void blobfs_name_of(const struct ub_blob_hash *hash, struct blobfs_name *name_out)
 {
     sodium_bin2hex(name_out->hex, sizeof(name_out->hex), hash->bytes, sizeof(hash->bytes));
@@ -50,8 +52,10 @@ int blobfs_folder_open(struct blobfs *store, const struct blobfs_name *name, boo
 
 void blobfs_stat_of(const struct stat *st, struct ub_blob_stat *stat_out)
 {
-    stat_out->length = st->st_size;
-    stat_out->modified_ms = (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+    const struct ub_blob_stat own = {sizeof(own), st->st_size,
+                                     (int64_t)st->st_mtim.tv_sec * 1000 +
+                                         st->st_mtim.tv_nsec / 1000000};
+    ub_sized_give(stat_out, &own, sizeof(own));
 }
 
 enum ub_status blobfs_fail_absent(const struct blobfs_name *name, struct ub_err *err)
