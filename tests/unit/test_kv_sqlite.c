@@ -1,62 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kv-sqlite passes the suite of ub.kv. What only kv-sqlite does is in test_kv_sqlite_own.c. */
-#include <stdlib.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
-#include "conformance/kv_suite.h"
-#include "conformance/rig.h"
-#include "core/kit.h"
+ * kv-sqlite passes the suites of ub.kv and of every module. What only kv-sqlite does is in
+ * test_kv_sqlite_own.c. */
+#include "conformance/check.h"
 
 extern const struct ub_module unibus_module_kv_sqlite;
 
-static void start(struct kv_store *store)
+int main(int argc, char **argv)
 {
-    struct rig *rig = store->ctx;
-    struct ub_err err = UB_ERR_INIT;
-    if (rig_start(rig, &err) != UB_OK) {
-        fail_msg("start: %s", err.message);
-    }
-    store->ops = rig_ops(rig, UB_KV_IFACE);
-    store->self = rig->self;
-}
-
-static void open_new(struct kv_store *store)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    assert_non_null(rig);
-    rig_init(rig, &unibus_module_kv_sqlite);
-    rig_set(rig, "deletions_max", "64");
-    kit_clock_advance(rig->host, 0); /* time stands still until a case moves it */
-    store->ctx = rig;
-    start(store);
-}
-
-static void close_and_free(struct kv_store *store)
-{
-    rig_fini(store->ctx);
-    free(store->ctx);
-}
-
-static void shut(struct kv_store *store)
-{
-    rig_stop(store->ctx);
-}
-
-static void advance(struct kv_store *store, int64_t ms)
-{
-    struct rig *rig = store->ctx;
-    kit_clock_advance(rig->host, ms);
-    kit_fire_timers(rig->host);
-}
-
-int main(void)
-{
-    static const struct kv_provider provider = {"kv-sqlite", open_new, close_and_free, shut, start,
-                                                advance,     64};
-    return kv_suite_run(&provider);
+    return check_linked(&unibus_module_kv_sqlite, NULL, argc, argv);
 }

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kv_tool.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
 
 #include <unibus/error.h>
 
@@ -22,7 +15,7 @@ struct ub_kv_key kv_key(const char *text)
     struct ub_kv_key key = {0};
     while (text != NULL && *text != '\0') {
         size_t len = strcspn(text, "/");
-        assert_true(key.count < UB_KV_SEGMENTS_MAX);
+        expect(key.count < UB_KV_SEGMENTS_MAX);
         key.segments[key.count++] = (struct ub_bytes){(const uint8_t *)text, len};
         text += len + (text[len] == '/');
     }
@@ -40,23 +33,63 @@ const char *kv_key_text(const struct ub_kv_key *key, char *out, size_t size)
     return out;
 }
 
+enum ub_status kv_try_bucket(struct kv_test *t, const char *name, int64_t ttl_ms,
+                             struct ub_kv_bucket **bucket_out)
+{
+    char salted[40];
+    const struct ub_kv_bucket_options options = {sizeof(options), ttl_ms};
+    snprintf(salted, sizeof(salted), "%s-%08x", name, t->salt);
+    t->err = (struct ub_err)UB_ERR_INIT;
+    *bucket_out = NULL;
+    return t->store.ops->bucket_open(t->store.self, salted, &options, bucket_out, &t->err);
+}
+
 struct ub_kv_bucket *kv_bucket(struct kv_test *t, const char *name, int64_t ttl_ms)
 {
     struct ub_kv_bucket *bucket = NULL;
-    const struct ub_kv_bucket_options options = {sizeof(options), ttl_ms};
-    enum ub_status status =
-        t->store.ops->bucket_open(t->store.self, name, &options, &bucket, &t->err);
-    if (status != UB_OK) {
-        fail_msg("bucket_open %s: %s", name, t->err.message);
+    if (kv_try_bucket(t, name, ttl_ms, &bucket) != UB_OK) {
+        fail("bucket_open %s: %s", name, t->err.message);
     }
     return bucket;
 }
 
+void kv_shut(struct kv_test *t)
+{
+    subject_shut(t->subject);
+}
+
+void kv_open(struct kv_test *t)
+{
+    subject_start(t->subject);
+    t->store.ops = subject_ops(t->subject, UB_KV_IFACE);
+    t->store.self = kit_module_self(t->subject->modules, 0);
+    t->bucket = kv_bucket(t, "main", 0);
+}
+
 void kv_reopen(struct kv_test *t)
 {
-    t->provider->shut(&t->store);
-    t->provider->reopen(&t->store);
-    t->bucket = kv_bucket(t, "main", 0);
+    kv_shut(t);
+    kv_open(t);
+}
+
+void kv_advance(struct kv_test *t, int64_t ms)
+{
+    subject_advance(t->subject, ms);
+}
+
+struct ub_kv_caps kv_caps(struct kv_test *t)
+{
+    struct ub_kv_caps caps = {.size = sizeof(caps)};
+    t->store.ops->caps(t->store.self, &caps);
+    return caps;
+}
+
+int64_t kv_deletions_max(struct kv_test *t)
+{
+    if (!subject_has_setting(t->subject, "deletions_max")) {
+        case_skip("it has no setting deletions_max, so when a watch is too old is not known");
+    }
+    return SUBJECT_DELETIONS_MAX;
 }
 
 enum ub_status kv_try(struct kv_test *t, struct ub_kv_bucket *bucket, enum ub_kv_verb verb,
@@ -87,7 +120,7 @@ static int64_t must(struct kv_test *t, struct ub_kv_bucket *bucket, enum ub_kv_v
     int64_t revision;
     struct ub_kv_key k = kv_key(key);
     if (kv_try(t, bucket, verb, &k, kv_bytes(value), 0, &revision) != UB_OK) {
-        fail_msg("verb %d of %s: %s", (int)verb, key, t->err.message);
+        fail("verb %d of %s: %s", (int)verb, key, t->err.message);
     }
     return revision;
 }
@@ -102,10 +135,21 @@ int64_t kv_delete(struct kv_test *t, struct ub_kv_bucket *bucket, const char *ke
     return must(t, bucket, UB_KV_DELETE, key, "");
 }
 
+struct ub_kv_write kv_write_of(struct ub_kv_bucket *bucket, enum ub_kv_verb verb, const char *key,
+                               const char *value, int64_t expected)
+{
+    return (struct ub_kv_write){bucket, verb, kv_key(key), kv_bytes(value), expected};
+}
+
+bool kv_can_cross(struct kv_test *t)
+{
+    return (kv_caps(t).flags & UB_KV_BATCH_STORE) != 0;
+}
+
 int64_t kv_revision(struct kv_test *t, struct ub_kv_bucket *bucket)
 {
     int64_t revision = -1;
-    assert_int_equal(t->store.ops->revision(bucket, &revision, &t->err), UB_OK);
+    expect_int(t->store.ops->revision(bucket, &revision, &t->err), UB_OK);
     return revision;
 }
 
@@ -117,14 +161,18 @@ int64_t kv_expect(struct kv_test *t, struct ub_kv_bucket *bucket, const char *ke
     t->err = (struct ub_err)UB_ERR_INIT;
     enum ub_status status = t->store.ops->get(bucket, &k, UB_KV_NEWEST, &got, &t->err);
     if (value == NULL) {
-        assert_int_equal(status, UB_ENOTFOUND);
+        if (status != UB_ENOTFOUND) {
+            fail("get %s answers \"%s\", not \"not found\"", key, ub_status_name(status));
+        }
         return 0;
     }
     if (status != UB_OK) {
-        fail_msg("get %s: %s", key, t->err.message);
+        fail("get %s: %s", key, t->err.message);
     }
-    assert_int_equal(got.bytes.len, strlen(value));
-    assert_memory_equal(got.bytes.ptr, value, got.bytes.len);
+    if (got.bytes.len != strlen(value) || memcmp(got.bytes.ptr, value, got.bytes.len) != 0) {
+        fail("get %s answers \"%.*s\", not \"%s\"", key, (int)got.bytes.len,
+             (const char *)got.bytes.ptr, value);
+    }
     t->store.ops->value_free(t->store.self, &got);
     return got.revision;
 }
@@ -150,40 +198,12 @@ void kv_expect_list(struct kv_test *t, struct ub_kv_bucket *bucket, const char *
     struct ub_kv_key p = kv_key(prefix), a = kv_key(after);
     enum ub_status status = t->store.ops->list(bucket, &p, &a, limit, add_key, &list, &t->err);
     if (status != UB_OK) {
-        fail_msg("list: %s", t->err.message);
+        fail("list: %s", t->err.message);
     }
-    assert_string_equal(list.text, keys);
-}
-
-/* ---- threads ----------------------------------------------------------------------------------
- */
-
-struct thread_arg {
-    void (*fn)(void *arg, size_t number);
-    void *arg;
-    size_t number;
-    pthread_t thread;
-};
-
-static void *thread_main(void *arg)
-{
-    struct thread_arg *thread = arg;
-    thread->fn(thread->arg, thread->number);
-    return NULL;
-}
-
-void kv_threads(size_t count, void (*fn)(void *arg, size_t number), void *arg)
-{
-    struct thread_arg *threads = calloc(count, sizeof(*threads));
-    assert_non_null(threads);
-    for (size_t i = 0; i < count; i++) {
-        threads[i] = (struct thread_arg){.fn = fn, .arg = arg, .number = i};
-        assert_int_equal(pthread_create(&threads[i].thread, NULL, thread_main, &threads[i]), 0);
+    if (strcmp(list.text, keys) != 0) {
+        fail("list of \"%s\" after \"%s\" gives \"%s\", not \"%s\"", prefix, after, list.text,
+             keys);
     }
-    for (size_t i = 0; i < count; i++) {
-        pthread_join(threads[i].thread, NULL);
-    }
-    free(threads);
 }
 
 /* ---- watches ----------------------------------------------------------------------------------
@@ -192,6 +212,9 @@ void kv_threads(size_t count, void (*fn)(void *arg, size_t number), void *arg)
 static void on_event(void *arg, enum ub_kv_event event, const struct ub_kv_entry *entry)
 {
     struct kv_seen *seen = arg;
+    if (atomic_load(&seen->is_over)) {
+        fail("a watch callback runs after unwatch has returned");
+    }
     int64_t delay_ms = atomic_load(&seen->delay_ms);
     if (delay_ms > 0) {
         nanosleep(&(struct timespec){.tv_nsec = delay_ms * 1000000}, NULL);
@@ -203,6 +226,10 @@ static void on_event(void *arg, enum ub_kv_event event, const struct ub_kv_entry
         if (entry != NULL) {
             e->revision = entry->revision;
             e->is_deletion = entry->is_deletion;
+            e->segments = entry->key.count;
+            for (uint32_t i = 0; i < entry->key.count; i++) {
+                e->key_bytes += entry->key.segments[i].len;
+            }
             kv_key_text(&entry->key, e->key, sizeof(e->key));
             snprintf(e->value, sizeof(e->value), "%.*s", (int)entry->value.len,
                      entry->value.len > 0 ? (const char *)entry->value.ptr : "");
@@ -212,17 +239,22 @@ static void on_event(void *arg, enum ub_kv_event event, const struct ub_kv_entry
     pthread_mutex_unlock(&seen->lock);
 }
 
+/* Every one of the case, so that they stay reachable for leak checkers. */
+static struct kv_seen *watches[4096];
+static size_t watch_count;
+
 struct kv_seen *kv_watch(struct kv_test *t, struct ub_kv_bucket *bucket, const char *prefix,
                          int64_t from)
 {
-    struct kv_seen *seen = calloc(1, sizeof(*seen));
+    struct kv_seen *seen = case_alloc(1, sizeof(*seen));
     struct ub_kv_key p = kv_key(prefix);
-    assert_non_null(seen);
+    expect(watch_count < sizeof(watches) / sizeof(watches[0]));
+    watches[watch_count++] = seen;
     pthread_mutex_init(&seen->lock, NULL);
     pthread_cond_init(&seen->more, NULL);
     seen->t = t;
     if (t->store.ops->watch(bucket, &p, from, on_event, seen, &seen->watch, &t->err) != UB_OK) {
-        fail_msg("watch: %s", t->err.message);
+        fail("watch: %s", t->err.message);
     }
     return seen;
 }
@@ -230,11 +262,9 @@ struct kv_seen *kv_watch(struct kv_test *t, struct ub_kv_bucket *bucket, const c
 void kv_unwatch(struct kv_seen **seen)
 {
     (*seen)->t->store.ops->unwatch(&(*seen)->watch);
-    assert_null((*seen)->watch);
-    pthread_cond_destroy(&(*seen)->more);
-    pthread_mutex_destroy(&(*seen)->lock);
-    free(*seen);
-    *seen = NULL;
+    expect(((*seen)->watch) == NULL);
+    atomic_store(&(*seen)->is_over, true);
+    *seen = NULL; /* not freed: a late callback shall find it, and fail the case */
 }
 
 static bool wait_for(struct kv_seen *seen, bool (*is_match)(const struct kv_seen_event *, int64_t),
@@ -296,4 +326,12 @@ const char *kv_seen_text(struct kv_seen *seen, char *out, size_t size)
     }
     pthread_mutex_unlock(&seen->lock);
     return out;
+}
+
+void kv_expect_seen(struct kv_seen *seen, const char *text)
+{
+    char got[4096];
+    if (strcmp(kv_seen_text(seen, got, sizeof(got)), text) != 0) {
+        fail("the watch has given \"%s\", not \"%s\"", got, text);
+    }
 }
