@@ -7,6 +7,7 @@ set(UNIBUS_CMAKE_SUBDIR ${CMAKE_INSTALL_LIBDIR}/cmake/Unibus)
 set(UNIBUS_PC_SUBDIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 install(TARGETS membershipd unibus RUNTIME)
+install(TARGETS unibus-module-check RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/unibus)
 install(PROGRAMS ${CMAKE_BINARY_DIR}/membershipctl TYPE BIN) # a link to unibus
 
 # The modules, but for the one to copy: its source is what is wanted.

@@ -139,7 +139,7 @@ json_t *inspect(const struct run_options *options)
     json_t *about = has_ended && text != NULL ? json_loads(text, 0, NULL) : NULL;
     free(text);
     if (about == NULL) {
-        about = json_pack("{s:b, s:[{s:s, s:o, s:s}]}", "ok", 0, "errors", "code", "E-CHECK-001",
+        about = json_pack("{s:b, s:[{s:s, s:o, s:s}]}", "ok", 0, "errors", "code", "E-MODULE-006",
                           "message", json_sprintf("the process that loads it %s", result.words),
                           "fix", "run it under a debugger: its constructors run when it is loaded");
     }

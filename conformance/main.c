@@ -114,8 +114,9 @@ static void find_folders(const char *file, char folders[3][PATH_MAX], const char
     snprintf(copy, sizeof(copy), "%s", file);
     snprintf(folders[0], PATH_MAX, "%s", dirname(copy));
     self[len > 0 ? len : 0] = '\0';
-    snprintf(folders[1], PATH_MAX, "%s/modules", dirname(self));
-    snprintf(folders[2], PATH_MAX, "%s", UNIBUS_MODULE_DIR);
+    const char *here = dirname(self);
+    snprintf(folders[1], PATH_MAX, "%s/modules", here);
+    snprintf(folders[2], PATH_MAX, "%s/%s", here, UNIBUS_MODULES);
     for (size_t i = 0; i < 3; i++) {
         list[i] = folders[i];
     }

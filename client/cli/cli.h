@@ -41,6 +41,8 @@ struct cli {
     const struct cli_command *command;
     const char *args[CLI_ARGS_MAX];
     int args_len;
+    int argc;                            /* as the program was called */
+    char **argv;                         /* for options that may stand several times */
     const char *values[CLI_OPTIONS_MAX]; /* as cli_options; NULL = not given */
     struct unibus_client *client;
 };
@@ -106,6 +108,8 @@ enum unibus_status cli_config_reload(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_module_ls(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_module_new(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_info(struct cli *cli, struct unibus_err *err);
+enum unibus_status cli_module_check(struct cli *cli, struct unibus_err *err);
+enum unibus_status cli_module_inspect(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_errors_ls(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_errors_lookup(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_passwd(struct cli *cli, struct unibus_err *err);

@@ -88,7 +88,8 @@ static enum unibus_status run(struct cli *cli, struct unibus_err *err)
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {.program = program_name(argc > 0 ? argv[0] : NULL)};
+    struct cli cli = {
+        .program = program_name(argc > 0 ? argv[0] : NULL), .argc = argc, .argv = argv};
     struct unibus_err err = UNIBUS_ERR_INIT;
     bool wants_help = false;
     no_core_dumps();

@@ -35,6 +35,11 @@ const struct cli_option cli_options[] = {
     {"old", '\0', "FILE", "compare with this script; default: with what was recorded", false},
     {"since", '\0', "WHEN", "what came after the decision d-…, or since a time ago: 10m", false},
     {"cost", '\0', "N", "of the hash: 10 to 14, twice the time each (11)", false},
+    {"set", '\0', "KEY=VALUE", "a setting of the module; may be given several times", false},
+    {"with", '\0', "FILE.so", "a module that it requires; may be given several times", false},
+    {"case", '\0', "NAME", "only this case", false},
+    {"case-timeout", '\0', "SECONDS", "then a case has hung (60)", false},
+    {"verbose", 'v', NULL, "every case, not only those that fail", false},
     {NULL, '\0', NULL, NULL, false},
 };
 
@@ -109,6 +114,10 @@ const struct cli_command cli_commands[] = {
     {"module", "ls", "", 0, 0, "", "the modules of the node, and how they are", cli_module_ls},
     {"module", "new", "NAME", 1, 1, "", "a folder NAME with a module to start from",
      cli_module_new},
+    {"module", "check", "FILE.so", 1, 1, "set with case case-timeout verbose",
+     "run the conformance suites on a module", cli_module_check},
+    {"module", "inspect", "FILE.so", 1, 1, "",
+     "what a module says of itself, after every check of the loader", cli_module_inspect},
     {"info", NULL, "", 0, 0, "", "node, cluster id, versions, limits, clock", cli_info},
     {"errors", "ls", "", 0, 0, "", "every code, what it means, who mends it", cli_errors_ls},
     {"errors", "lookup", "CODE", 1, 1, "", "one code", cli_errors_lookup},

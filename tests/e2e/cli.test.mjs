@@ -10,7 +10,7 @@ import { Cli } from './lib/cli.mjs';
 import { startNode } from './lib/node.mjs';
 import { cliMember, listen, newRoom } from './lib/people.mjs';
 import { contentOf, findForms } from './lib/recorder.mjs';
-import { REPOSITORY } from './lib/process.mjs';
+import { REPOSITORY, buildFolder } from './lib/process.mjs';
 import * as u from './lib/ubr1/index.mjs';
 
 /** An operator by `init`, and bob on the allowlist, both with the CLI. */
@@ -92,6 +92,9 @@ test('every command that prints data takes --json, and every one in the docs exi
   await check(op, 'policy explain', 'verdict place', 'room.list', '--as', 'bob', '--script', script);
   await check(op, 'policy diff', 'count differences', script, '--replay', `${script}.jsonl`);
   await check(op, 'module new', 'name files', 'demo');
+  const store = join(buildFolder(), 'modules', 'kv-sqlite.so');
+  await check(op, 'module inspect', 'name provides settings', store);
+  await check(op, 'module check', 'ok module cases', store, '--case', 'put_is_read_back');
   await op.ok(['passwd', '--json'], { stdin: 'a long word\n' });
   seen.push('passwd');
   await check(op, 'policy decisions', 'id allowed principal', '--since', '1h');

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One source for the broken modules; CMakeLists.txt says what is broken in which. */
+#include <signal.h>
+#include <unistd.h>
+
 #include <unibus/module.h>
 
 #ifndef ZOO_MAJOR
@@ -43,6 +46,10 @@
 #define ZOO_STRIDE sizeof(struct ub_field)
 #endif
 
+#ifndef ZOO_START
+#define ZOO_START zoo_start
+#endif
+
 #ifdef ZOO_UNDEFINED
 extern int zoo_nobody_has_this(void);
 #endif
@@ -77,8 +84,52 @@ void zoo_destroy(void *self)
     (void)self;
 }
 
+/* What only running it shows: `unibus module check` must. Some of the zoo have another. */
+UB_EXPORT enum ub_status zoo_start(void *self, struct ub_err *err);
+UB_EXPORT enum ub_status zoo_start_crash(void *self, struct ub_err *err);
+UB_EXPORT enum ub_status zoo_start_hang(void *self, struct ub_err *err);
+UB_EXPORT enum ub_status zoo_start_leak(void *self, struct ub_err *err);
+
+enum ub_status zoo_start(void *self, struct ub_err *err)
+{
+    (void)self;
+    (void)err;
+    return UB_OK;
+}
+
+enum ub_status zoo_start_crash(void *self, struct ub_err *err)
+{
+    (void)self;
+    (void)err;
+    raise(SIGSEGV);
+    return UB_OK;
+}
+
+enum ub_status zoo_start_hang(void *self, struct ub_err *err)
+{
+    (void)self;
+    (void)err;
+    for (;;) {
+        pause();
+    }
+}
+
+enum ub_status zoo_start_leak(void *self, struct ub_err *err)
+{
+    (void)self;
+    (void)err;
+    return dup(0) >= 0 ? UB_OK : UB_EIO; /* nobody closes it */
+}
+
+#ifdef ZOO_CONSTRUCTOR
+__attribute__((constructor)) static void zoo_constructor(void)
+{
+    raise(SIGABRT);
+}
+#endif
+
 static const struct ub_module_ops zoo_ops = {
-    .size = ZOO_OPS_SIZE, .create = ZOO_CREATE, .destroy = ZOO_DESTROY};
+    .size = ZOO_OPS_SIZE, .create = ZOO_CREATE, .start = ZOO_START, .destroy = ZOO_DESTROY};
 
 static const struct ub_field zoo_fields[] = {
     {sizeof(struct ub_field), "first", UB_KIND_INT, 0, 8, "1", 0, 0, NULL, "a number", NULL},
