@@ -212,8 +212,16 @@ static void choose_providers(struct subject *subject)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+void subject_shut(struct subject *subject)
+{
+    if (subject->modules != NULL) {
+        kit_modules_free(&subject->modules);
+    }
+}
+
 void subject_load(struct subject *subject)
 {
+    subject_shut(subject);
     subject->modules = kit_modules_new(subject->host, subject->specs, subject->spec_count);
     if (kit_modules_fault_count(subject->modules) > 0) {
         fail("%s", kit_modules_faults(subject->modules));
@@ -244,13 +252,6 @@ void subject_start(struct subject *subject)
     subject_load(subject);
     if (!kit_modules_start(subject->modules)) {
         fail("%s", kit_modules_faults(subject->modules));
-    }
-}
-
-void subject_shut(struct subject *subject)
-{
-    if (subject->modules != NULL) {
-        kit_modules_free(&subject->modules);
     }
 }
 

@@ -49,8 +49,8 @@ struct subject {
 void subject_init(struct subject *subject, const struct subject_spec *spec, const char *set);
 void subject_fini(struct subject *subject);
 
-/* A fresh instance on the same state. _load loads, start goes through to ready; both end the case
- * when they cannot. */
+/* A fresh instance on the same state; what was there is shut. _load loads, start goes through to
+ * ready; both end the case when they cannot. */
 void subject_load(struct subject *subject);
 void subject_start(struct subject *subject);
 /* Stops and destroys everything that runs. */

@@ -167,7 +167,7 @@ static enum ub_status write_together(struct ubs_kv *kv, struct ubs_job *group)
         fail_group(group, is_hidden ? UB_EUNAVAILABLE : status, &err);
         return status;
     }
-    atomic_fetch_add(&kv->writer.commit_count, 1); /* first: readers' views go by it */
+    atomic_fetch_add(&kv->writer.commit_count, 1);
     ubs_buckets_publish(kv);
     ubs_trouble_clear(&kv->trouble, UBS_FULL);
     return UB_OK;

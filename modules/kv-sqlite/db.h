@@ -62,8 +62,8 @@ struct kvsq_db {
     sqlite3 *sqlite;
     struct kvsq_pages pages;
     enum ub_status last_failure;
-    bool has_view;       /* readers.c: a read transaction is open … */
-    int64_t view_commit; /* … since there were so many commits, or more */
+    bool has_view;      /* readers.c: a read transaction is open … */
+    int64_t view_epoch; /* … since this epoch of the readers, or a later one */
     sqlite3_stmt *statements[KVSQ_STATEMENT_COUNT]; /* prepared when first used */
 };
 

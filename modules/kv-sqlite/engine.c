@@ -40,7 +40,10 @@ static enum ub_status state(struct ubs_kv *kv)
 /* After a failed fsync the commit may be on disk or not: only the next start can tell. */
 static enum ub_status commit(struct ubs_kv *kv, struct ub_err *err)
 {
+    struct kvsq_readers *readers = &((struct kvsq *)kv)->readers;
+    kvsq_readers_epoch_next(readers);
     enum ub_status status = kvsq_db_run(writer_of(kv), KVSQ_COMMIT, err, KVSQ_NONE);
+    kvsq_readers_epoch_next(readers);
     if (status == UB_EIO) {
         return ub_fail(err, UB_EUNKNOWN,
                        "the commit to %s failed, its outcome is unknown until the restart",

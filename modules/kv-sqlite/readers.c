@@ -70,17 +70,24 @@ static void end_view(struct kvsq_db *db)
     db->has_view = false;
 }
 
-/* The number is read before the view is opened: so the view is not older than it says. */
+void kvsq_readers_epoch_next(struct kvsq_readers *readers)
+{
+    atomic_fetch_add(&readers->epoch, 1);
+}
+
+/* The epoch is read before the view is opened: so the view is not older than it says. In an odd one
+ * a commit is under way, and some moment in it SQLite shows it: a view from before would then be
+ * older than what another connection has shown to the same caller. */
 static enum ub_status open_view(struct kvsq *store, struct kvsq_db *db, struct ub_err *err)
 {
-    int64_t commit = atomic_load(&store->kv.writer.commit_count);
-    if (db->has_view && db->view_commit == commit) {
+    int64_t epoch = atomic_load(&store->readers.epoch);
+    if (db->has_view && db->view_epoch == epoch && epoch % 2 == 0) {
         return UB_OK;
     }
     end_view(db);
     enum ub_status status = kvsq_db_run(db, KVSQ_BEGIN_READ, err, KVSQ_NONE);
     db->has_view = status == UB_OK;
-    db->view_commit = commit;
+    db->view_epoch = epoch;
     return status;
 }
 

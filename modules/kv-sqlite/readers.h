@@ -5,6 +5,7 @@
 #define KVSQ_READERS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "db.h"
 
@@ -17,6 +18,7 @@ struct kvsq_readers {
     struct kvsq_db *free[KVSQ_READERS_MAX];
     size_t free_count, count;
     int64_t waiting;
+    _Atomic int64_t epoch; /* odd while a commit is under way */
     /* Looks of watches have one of their own, so that no listing delays them. */
     pthread_mutex_t look_lock;
     struct kvsq_db look_db;
@@ -33,6 +35,9 @@ void kvsq_readers_fini(struct kvsq_readers *readers);
  * too many wait. */
 enum ub_status kvsq_readers_take(struct kvsq *store, struct kvsq_db **db_out, struct ub_err *err);
 void kvsq_readers_give(struct kvsq *store, struct kvsq_db *db);
+/* The writer calls it right before and right after every commit: views from an earlier epoch serve
+ * nobody any more. Threads: the writer. */
+void kvsq_readers_epoch_next(struct kvsq_readers *readers);
 /* Ends the transactions of connections that nobody holds: they keep SQLite from beginning the WAL
  * anew. */
 void kvsq_readers_end_views(struct kvsq *store);

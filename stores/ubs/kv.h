@@ -134,8 +134,6 @@ struct ubs_writer {
     bool is_running, is_stopping, is_sweep_due;
     bool has_failed; /* a write within the group's transaction did */
     struct ub_pool *pool;
-    /* commit_count moves before anybody hears of a commit: a view that was opened after it had its
-     * present value shows all that anybody can know of. */
     _Atomic int64_t job_count, commit_count;
 };
 
