@@ -33,22 +33,30 @@ const char *kv_key_text(const struct ub_kv_key *key, char *out, size_t size)
     return out;
 }
 
-enum ub_status kv_try_bucket(struct kv_test *t, const char *name, int64_t ttl_ms,
-                             struct ub_kv_bucket **bucket_out)
+static enum ub_status open_bucket(const struct kv_test *t, const char *name, int64_t ttl_ms,
+                                  struct ub_kv_bucket **bucket_out, struct ub_err *err)
 {
     char salted[40];
     const struct ub_kv_bucket_options options = {sizeof(options), ttl_ms};
     snprintf(salted, sizeof(salted), "%s-%08x", name, t->salt);
-    t->err = (struct ub_err)UB_ERR_INIT;
     *bucket_out = NULL;
-    return t->store.ops->bucket_open(t->store.self, salted, &options, bucket_out, &t->err);
+    return t->store.ops->bucket_open(t->store.self, salted, &options, bucket_out, err);
 }
 
-struct ub_kv_bucket *kv_bucket(struct kv_test *t, const char *name, int64_t ttl_ms)
+enum ub_status kv_try_bucket(struct kv_test *t, const char *name, int64_t ttl_ms,
+                             struct ub_kv_bucket **bucket_out)
+{
+    t->err = (struct ub_err)UB_ERR_INIT;
+    return open_bucket(t, name, ttl_ms, bucket_out, &t->err);
+}
+
+/* Cases call it on many threads: the error is its own. */
+struct ub_kv_bucket *kv_bucket(const struct kv_test *t, const char *name, int64_t ttl_ms)
 {
     struct ub_kv_bucket *bucket = NULL;
-    if (kv_try_bucket(t, name, ttl_ms, &bucket) != UB_OK) {
-        fail("bucket_open %s: %s", name, t->err.message);
+    struct ub_err err = UB_ERR_INIT;
+    if (open_bucket(t, name, ttl_ms, &bucket, &err) != UB_OK) {
+        fail("bucket_open %s: %s", name, err.message);
     }
     return bucket;
 }

@@ -38,7 +38,7 @@ struct ub_bytes kv_bytes(const char *text);
 /* Segments joined by '/'; the buffer belongs to the caller. */
 const char *kv_key_text(const struct ub_kv_key *key, char *out, size_t size);
 
-struct ub_kv_bucket *kv_bucket(struct kv_test *t, const char *name, int64_t ttl_ms);
+struct ub_kv_bucket *kv_bucket(const struct kv_test *t, const char *name, int64_t ttl_ms);
 enum ub_status kv_try_bucket(struct kv_test *t, const char *name, int64_t ttl_ms,
                              struct ub_kv_bucket **bucket_out);
 /* Stops the module, starts it on the same data, and opens "main" again. */
