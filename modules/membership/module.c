@@ -342,11 +342,13 @@ static const struct ub_provide provides[] = {
     {sizeof(struct ub_provide), UB_AUTHZ_IFACE, UB_AUTHZ_MAJOR, UB_AUTHZ_MINOR, &memb_authz_ops},
 };
 
+/* The oldest minor versions that have all we call: naming our own headers' would refuse modules
+ * that were built before them. */
 static const struct ub_require required[] = {
-    {sizeof(struct ub_require), UB_KV_IFACE, UB_KV_MAJOR, UB_KV_MINOR, 0, "kv"},
-    {sizeof(struct ub_require), UB_BLOB_IFACE, UB_BLOB_MAJOR, UB_BLOB_MINOR, 0, "blob"},
-    {sizeof(struct ub_require), UB_HTTPD_IFACE, UB_HTTPD_MAJOR, UB_HTTPD_MINOR, 0, NULL},
-    {sizeof(struct ub_require), UB_AUTHZ_IFACE, UB_AUTHZ_MAJOR, UB_AUTHZ_MINOR,
+    {sizeof(struct ub_require), UB_KV_IFACE, UB_KV_MAJOR, 0, 0, "kv"},
+    {sizeof(struct ub_require), UB_BLOB_IFACE, UB_BLOB_MAJOR, 0, 0, "blob"},
+    {sizeof(struct ub_require), UB_HTTPD_IFACE, UB_HTTPD_MAJOR, 0, 0, NULL},
+    {sizeof(struct ub_require), UB_AUTHZ_IFACE, UB_AUTHZ_MAJOR, 0,
      UB_EVERY | UB_NOT_SELF | UB_OPTIONAL, NULL},
 };
 
