@@ -25,7 +25,7 @@
 #define SLOTS    32 /* subscriptions at most at one time */
 #define PATTERNS 40
 #define SUBJECTS 24
-#define CHANGES  30000
+#define CHANGES  12000
 #define WRITERS  2
 #define READERS  3
 #define NARROW   3 /* states that a result may be of, in most checks */
