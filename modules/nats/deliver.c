@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deliver.h"
 
-#include <stdio.h>
-
 #include "bus.h"
 #include "proto.h"
 
@@ -10,21 +8,48 @@
 #define DELIVER_IDS_MAX    4096 /* in one record */
 #define DELIVER_MAIL_LIMIT ((size_t)16 * 1024 * 1024)
 
+/* Most parts are short: two overlapping words are cheaper than a call. */
 static uint8_t *put(uint8_t *at, const void *from, size_t len)
 {
-    memcpy(at, from, len);
+    const uint8_t *bytes = from;
+    if (len > 16) {
+        memcpy(at, bytes, len);
+    } else if (len >= 8) {
+        memcpy(at, bytes, 8);
+        memcpy(at + len - 8, bytes + len - 8, 8);
+    } else {
+        for (size_t i = 0; i < len; i++) {
+            at[i] = bytes[i];
+        }
+    }
     return at + len;
+}
+
+static uint8_t *put_number(uint8_t *at, size_t number)
+{
+    uint8_t digits[20], *first = digits + sizeof(digits);
+    do {
+        *--first = (uint8_t)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return put(at, first, (size_t)(digits + sizeof(digits) - first));
 }
 
 /* " <header length> <total length>\r\n", without the reply. */
 static void message_make_tail(struct nats_message *message, bool has_headers)
 {
-    char *tail = message->tail[has_headers];
-    size_t room = sizeof(message->tail[0]);
-    int len = has_headers ? snprintf(tail, room, " %zu %zu\r\n", message->headers.len,
-                                     message->headers.len + message->payload.len)
-                          : snprintf(tail, room, " %zu\r\n", message->payload.len);
-    message->tail_len[has_headers] = (uint16_t)len;
+    uint8_t *tail = message->tail[has_headers], *at = tail;
+    *at++ = ' ';
+    if (has_headers) {
+        at = put_number(at, message->headers.len);
+        *at++ = ' ';
+        at = put_number(at, message->headers.len + message->payload.len);
+    } else {
+        at = put_number(at, message->payload.len);
+    }
+    *at++ = '\r';
+    *at++ = '\n';
+    message->tail_len[has_headers] = (uint16_t)(at - tail);
 }
 
 static uint8_t *put_line(uint8_t *at, const struct nats_sub *sub,
@@ -281,21 +306,19 @@ bool nats_deliver(struct nats_shard *shard, const struct nats_match *match,
 /* ---- from other loops -------------------------------------------------------------------------
  */
 
-static struct nats_message record_message(const struct nats_batch *batch,
-                                          const struct nats_record *record)
+static void record_message(const struct nats_batch *batch, const struct nats_record *record,
+                           struct nats_message *message_out)
 {
-    return (struct nats_message){
-        .subject = record->subject,
-        .reply = record->reply,
-        .headers = record->headers,
-        .payload = record->payload,
-        .buf = record->buf != NULL ? record->buf : &batch->block->base,
-        .is_whole = record->buf == NULL,
-        .may_share = (record->flags & NATS_RECORD_SHARE) != 0,
-        .has_line_end = (record->flags & NATS_RECORD_LINE_END) != 0,
-        .source = record->source,
-        .has_no_echo = (record->flags & NATS_RECORD_NO_ECHO) != 0,
-    };
+    nats_message_init(message_out, record->buf != NULL ? record->buf : &batch->block->base,
+                      record->source);
+    message_out->subject = record->subject;
+    message_out->reply = record->reply;
+    message_out->headers = record->headers;
+    message_out->payload = record->payload;
+    message_out->is_whole = record->buf == NULL;
+    message_out->may_share = (record->flags & NATS_RECORD_SHARE) != 0;
+    message_out->has_line_end = (record->flags & NATS_RECORD_LINE_END) != 0;
+    message_out->has_no_echo = (record->flags & NATS_RECORD_NO_ECHO) != 0;
 }
 
 /* The member that was picked has gone meanwhile: the group still has to get the message. */
@@ -342,7 +365,8 @@ void nats_deliver_batch(struct nats_shard *shard, struct nats_batch *batch)
     for (size_t at = 0; at < batch->used;) {
         const struct nats_record *record =
             (const struct nats_record *)(const void *)(batch->records + at);
-        struct nats_message message = record_message(batch, record);
+        struct nats_message message;
+        record_message(batch, record, &message);
         at += record->size;
         bool is_taken = true;
         if ((record->flags & NATS_RECORD_PUBLISH) != 0) {

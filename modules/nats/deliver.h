@@ -18,8 +18,19 @@ struct nats_message {
 
     /* " reply size" and line end, made when first needed: for MSG and for HMSG */
     uint16_t tail_len[2];
-    char tail[2][40];
+    uint8_t tail[2][48]; /* two numbers of at most 20 digits, two blanks, a line end */
 };
+
+/* All but the four ranges, which are the caller's to set; every flag is off. */
+static inline void nats_message_init(struct nats_message *message, struct ub_buf *buf,
+                                     uint64_t source)
+{
+    message->buf = buf;
+    message->source = source;
+    message->is_whole = message->has_line_end = message->may_share = false;
+    message->has_no_echo = false;
+    message->tail_len[0] = message->tail_len[1] = 0;
+}
 
 /* To all who receive the subject of the route; false = nobody was there. */
 bool nats_deliver(struct nats_shard *shard, const struct nats_match *match,

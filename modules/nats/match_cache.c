@@ -28,6 +28,7 @@ struct nats_match_cache {
     struct nats_sublist *list;
     struct nats_match_builder builder;
     struct nats_cached *sets[CACHE_SETS][CACHE_WAYS]; /* the newest first */
+    struct nats_cached *last; /* of the look before; NULL = none, or it may be gone */
     uint32_t met[CACHE_MET];
     size_t held;
 };
@@ -108,15 +109,18 @@ static bool cached_fill(struct nats_cached *cached, const struct nats_match *mat
     return true;
 }
 
+static bool cached_is_of(const struct nats_cached *cached, struct ub_bytes subject)
+{
+    return cached->len == subject.len && memcmp(cached->subject, subject.ptr, subject.len) == 0;
+}
+
 static struct nats_cached *cache_find(struct nats_match_cache *cache, uint64_t hash,
                                       struct ub_bytes subject)
 {
     struct nats_cached **set = cache->sets[hash % CACHE_SETS];
     for (size_t way = 0; way < CACHE_WAYS && set[way] != NULL; way++) {
-        struct nats_cached *cached = set[way];
-        if (cached->hash == hash && cached->len == subject.len &&
-            memcmp(cached->subject, subject.ptr, subject.len) == 0) {
-            return cached;
+        if (set[way]->hash == hash && cached_is_of(set[way], subject)) {
+            return set[way];
         }
     }
     return NULL;
@@ -142,6 +146,7 @@ static struct nats_cached *cache_add(struct nats_match_cache *cache, uint64_t ha
     struct nats_cached **set = cache->sets[hash % CACHE_SETS];
     cache->held += cached_held(cached);
     cache->held -= cached_held(set[CACHE_WAYS - 1]);
+    cache->last = NULL;
     cached_free(set[CACHE_WAYS - 1]);
     memmove(set + 1, set, (CACHE_WAYS - 1) * sizeof(struct nats_cached *));
     set[0] = cached;
@@ -178,17 +183,34 @@ static void look_afresh(struct nats_match_cache *cache, uint64_t hash, struct ub
     route->match = cached != NULL ? cached->match : cache->builder.match;
 }
 
+static bool look_is_fresh(const struct nats_match_cache *cache, struct nats_cached *cached,
+                          struct nats_route *route)
+{
+    if (cached->generation != nats_sublist_generation(cache->list, cached->generation_set)) {
+        return false;
+    }
+    route->is_valid = true;
+    route->cached = cached;
+    route->match = cached->match;
+    return true;
+}
+
 void nats_match_look(struct nats_match_cache *cache, struct ub_bytes subject,
                      struct nats_route *route_out)
 {
+    /* Most come in runs on one subject. */
+    if (cache->last != NULL && cached_is_of(cache->last, subject) &&
+        look_is_fresh(cache, cache->last, route_out)) {
+        return;
+    }
     uint64_t hash = nats_hash(subject, cache->list->seed);
     struct nats_cached *cached = cache_find(cache, hash, subject);
+    if (cached != NULL && look_is_fresh(cache, cached, route_out)) {
+        cache->last = cached;
+        return;
+    }
     route_out->is_valid = cached != NULL || nats_subject_is_literal(subject);
-    if (cached != NULL &&
-        cached->generation == nats_sublist_generation(cache->list, cached->generation_set)) {
-        route_out->cached = cached;
-        route_out->match = cached->match;
-    } else if (route_out->is_valid) {
+    if (route_out->is_valid) {
         look_afresh(cache, hash, subject, cached, route_out);
     }
 }

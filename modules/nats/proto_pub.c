@@ -188,16 +188,16 @@ void nats_proto_publish(struct nats_conn *conn, struct nats_op *op, struct nats_
     if (conn->is_verbose) {
         nats_conn_send(conn, "+OK\r\n", 5);
     }
-    struct nats_message message = {.subject = op->subject,
-                                   .reply = op->reply,
-                                   .headers = op->headers,
-                                   .payload = op->payload,
-                                   .buf = &buf->base,
-                                   .is_whole = true,
-                                   .has_line_end = true,
-                                   .may_share = may_share,
-                                   .source = conn->cid,
-                                   .has_no_echo = !conn->is_echo};
+    struct nats_message message; /* not zeroed as a whole: it has room that few need */
+    nats_message_init(&message, &buf->base, conn->cid);
+    message.subject = op->subject;
+    message.reply = op->reply;
+    message.headers = op->headers;
+    message.payload = op->payload;
+    message.is_whole = true;
+    message.has_line_end = true;
+    message.may_share = may_share;
+    message.has_no_echo = !conn->is_echo;
     if (!nats_deliver(shard, &route.match, &message) && op->reply.len > 0 &&
         conn->has_no_responders) {
         send_no_responders(conn, op);

@@ -302,13 +302,80 @@ static void test_headers(void **state)
     assert_false(nats_headers_clean(&nul));
 }
 
+static uint64_t random_next(uint64_t *random)
+{
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    return *random >> 11;
+}
+
+/* A publish that is often regular and often not: blanks, tabs, odd bytes, short, long, many words.
+ */
+static size_t random_publish(uint64_t *random, char *line)
+{
+    static const char alphabet[] = "ab.1230789 \t\r\n\x01\x7f\x80\xff -+";
+    size_t len = (size_t)sprintf(line, random_next(random) % 2 == 0 ? "PUB " : "HPUB ");
+    size_t words = 1 + random_next(random) % 5, size = random_next(random) % 40;
+    for (size_t word = 0; word < words; word++) {
+        for (size_t left = random_next(random) % 24; left > 0; left--) {
+            bool is_odd = random_next(random) % 64 == 0;
+            line[len++] = alphabet[random_next(random) % (is_odd ? sizeof(alphabet) - 1 : 10)];
+        }
+        line[len++] = random_next(random) % 16 == 0 ? '\t' : ' ';
+    }
+    len += (size_t)sprintf(line + len, "%zu %zu", random_next(random) % 40, size);
+    len += (size_t)sprintf(line + len, random_next(random) % 16 == 0 ? "\n" : "\r\n");
+    memset(line + len, 'x', size);
+    len += size;
+    len += (size_t)sprintf(line + len, random_next(random) % 16 == 0 ? "xx" : "\r\nPUB more");
+    return random_next(random) % 4 == 0 ? random_next(random) % (len + 1) : len;
+}
+
+static bool bytes_are_same(struct ub_bytes a, struct ub_bytes b)
+{
+    return a.len == b.len && a.ptr == b.ptr;
+}
+
+/* Lines in upper case have a way of their own through the parser: it must answer as the other. */
+static void test_quick_way_agrees(void **state)
+{
+    (void)state;
+    static const struct nats_parse_limits small = {48, 32};
+    uint64_t random = 0x5eed;
+    size_t taken = 0;
+    for (int i = 0; i < 300000; i++) {
+        char line[512];
+        struct nats_op quick, slow;
+        size_t len = random_publish(&random, line);
+        enum nats_parsed answer = nats_parse(&small, (const uint8_t *)line, len, &quick);
+        line[0] = (char)(line[0] + 'a' - 'A');
+        assert_int_equal(nats_parse(&small, (const uint8_t *)line, len, &slow), answer);
+        if (answer == NATS_PARSED_BAD) {
+            assert_int_equal(quick.fault, slow.fault);
+            continue;
+        }
+        assert_int_equal(quick.frame_len, slow.frame_len);
+        assert_int_equal(quick.verb, slow.verb);
+        if (answer == NATS_PARSED_OP) {
+            taken++;
+            assert_true(bytes_are_same(quick.subject, slow.subject));
+            assert_true(bytes_are_same(quick.reply, slow.reply));
+            assert_true(bytes_are_same(quick.headers, slow.headers));
+            assert_true(bytes_are_same(quick.payload, slow.payload));
+        }
+    }
+    assert_true(taken > 10000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_verb),      cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_long_lines),      cmocka_unit_test(test_every_beginning),
-        cmocka_unit_test(test_connect_options), cmocka_unit_test(test_connect_refusals),
-        cmocka_unit_test(test_signatures),      cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_quick_way_agrees), cmocka_unit_test(test_every_verb),
+        cmocka_unit_test(test_refusals),         cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_every_beginning),  cmocka_unit_test(test_connect_options),
+        cmocka_unit_test(test_connect_refusals), cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
