@@ -102,7 +102,7 @@ static void ranges_at_the_edges(struct blob_test *t)
             t, t->store.ops->read(reader, ranges[i].offset, out, ranges[i].size, &got, &t->err),
             UB_OK);
         expect_int(got, ranges[i].wanted);
-        expect(got == 0 || memcmp(out, "0123456789" + ranges[i].offset, got) == 0);
+        expect(got == 0 || memcmp(out, &"0123456789"[ranges[i].offset], got) == 0);
         for (size_t j = ranges[i].size; j < sizeof(out); j++) {
             expect(out[j] == '#'); /* not behind the caller's buffer */
         }
