@@ -58,6 +58,24 @@ static bool take_text(const json_t *object, const char *name, char *out, size_t 
     return true;
 }
 
+/* A name is only shown: a long one is cut, not refused. */
+static bool take_name(const json_t *object, struct nats_connect_options *options)
+{
+    const json_t *value = json_object_get(object, "name");
+    if (json_is_string(value)) {
+        const char *text = json_string_value(value);
+        size_t len = json_string_length(value);
+        if (len >= sizeof(options->name)) {
+            len = sizeof(options->name) - 1;
+            while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80) {
+                len--; /* not within a character */
+            }
+        }
+        memcpy(options->name, text, len);
+    }
+    return value == NULL || json_is_null(value) || json_is_string(value);
+}
+
 static bool take_flags(const json_t *object, struct nats_connect_options *options)
 {
     options->is_verbose = options->is_pedantic = options->is_echo = true;
@@ -127,8 +145,7 @@ static bool take_protocol(const json_t *object, struct nats_connect_options *opt
 
 static bool take_all(const json_t *object, struct nats_connect_options *options)
 {
-    return json_is_object(object) && take_flags(object, options) &&
-           take_text(object, "name", options->name, sizeof(options->name), NULL) &&
+    return json_is_object(object) && take_flags(object, options) && take_name(object, options) &&
            take_login(object, options) && take_foreign(object, options) &&
            take_protocol(object, options);
 }

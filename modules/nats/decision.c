@@ -193,6 +193,10 @@ static void record(struct nats_conn *conn, const struct nats_refusal *refusal)
 
 void nats_conn_deny(struct nats_conn *conn, const char *text, const struct nats_refusal *refusal)
 {
+    if (conn->perms == NULL) { /* nobody decided: it is malformed for everybody */
+        nats_conn_refuse(conn, text, refusal->code, refusal->wanted);
+        return;
+    }
     nats_conn_complain(conn, text);
     if (nats_conn_may_tell(conn)) {
         record(conn, refusal);

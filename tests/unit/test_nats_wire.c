@@ -322,6 +322,12 @@ static void test_auth_off(void **state)
     rig_sync(&client, "+OK\r\n+OK\r\nMSG a 1 1\r\nx\r\n");
     rig_send(&client, "CONNECT {\"verbose\":false}\r\nSUB _INBOX.> 2\r\nPUB _INBOX.y 0\r\n\r\n");
     rig_sync(&client, "MSG _INBOX.y 2 0\r\n\r\n");
+    /* Without rights nobody decides; what is no literal subject is refused all the same. */
+    rig_send(&client, "PUB a b.* 1\r\nx\r\nPUB a > 1\r\nx\r\nPUB a ..\x01 1\r\nx\r\n");
+    rig_sync(&client, "-ERR 'Permissions Violation for Publish with Reply of \"b.*\"'\r\n"
+                      "-ERR 'Permissions Violation for Publish with Reply of \">\"'\r\n"
+                      "-ERR 'Permissions Violation for Publish with Reply of \"..\\x01\"'\r\n");
+    assert_true(rig_log_has(*state, "reply-refused"));
     rig_close(&client);
 }
 
