@@ -21,6 +21,7 @@ void case_report_to(int fd)
 }
 
 /* One write: the words of two threads do not mix. */
+UB_PRINTF(4, 0)
 static _Noreturn void leave(char kind, int code, const char *place, const char *format,
                             va_list args)
 {
