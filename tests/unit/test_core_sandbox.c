@@ -18,6 +18,8 @@ struct attack {
     const char *name, *lua, *said; /* a part of the report */
 };
 
+#define DEEP_50 "(((((((((((((((((((((((((((((((((((((((((((((((((("
+
 static const struct attack attacks[] = {
     {"endless loop", "while true do end", "runs too long"},
     {"endless loop of goto", "::again:: goto again", "runs too long"},
@@ -61,6 +63,23 @@ static const struct attack attacks[] = {
     {"table.sort with an order that lies",
      "local t = {} for i = 1, 1000 do t[i] = i end table.sort(t, function() return true end)",
      "invalid order function"},
+    {"table.sort with an order that fails", "table.sort({3, 2, 1}, function() error({}) end)",
+     "error with a value that is no text"},
+    {"table.sort in its own order",
+     "local function f() table.sort({3, 2, 1}, f) end table.sort({3, 2, 1}, f)",
+     "C stack overflow"},
+    {"string.lower of a long text, again and again",
+     "local s = \"x\" for i = 1, 20 do s = s .. s end while true do local t = s:lower() end",
+     "runs too long"},
+    {"comparing long texts",
+     "local s = \"x\" for i = 1, 20 do s = s .. s end local a, b = s .. \"a\", s .. \"b\" "
+     "while a < b do end",
+     "runs too long"},
+    {"keys of one hash",
+     "local t = {} for i = 1, 16000 do t[i * 32767] = 1 end while true do local x = t[-32767] end",
+     "runs too long"},
+    {"_ENV that is a constant", "local _ENV <const> = 11 X = 1", "attempt to index a number"},
+    {"deep text", "local a = " DEEP_50 DEEP_50 DEEP_50 DEEP_50 DEEP_50, "C stack overflow"},
     {"holes without end",
      "for i, v in ipairs(none) do end for k, v in pairs(none) do end "
      "local s = \"\" for i = 1, #none do s = s .. none[i] end",
