@@ -92,7 +92,7 @@ static enum ub_status secret_fill(int fd, const char *path, size_t size,
     /* Straight into guarded memory: no stdio buffer keeps a copy. */
     for (size_t at = 0; at < size;) {
         ssize_t got = read(fd, secret->bytes + at, size - at);
-        if (got <= 0 && errno != EINTR) {
+        if (got == 0 || (got < 0 && errno != EINTR)) {
             secret_free(&secret);
             return ub_fail(err, UB_EIO, "cannot read secret \"%s\": %s", path,
                            got == 0 ? "it became shorter" : strerror(errno));
@@ -101,6 +101,11 @@ static enum ub_status secret_fill(int fd, const char *path, size_t size,
     }
     if (secret->bytes[secret->len - 1] == '\n') {
         secret->len--;
+    }
+    if (secret->len == 0) {
+        secret_free(&secret);
+        return ub_fail(err, UB_EINVAL, "secret \"%s\" is an empty line: 1 to %u bytes are allowed",
+                       path, SECRET_MAX_BYTES);
     }
     sodium_mprotect_readonly(secret->bytes);
     *secret_out = secret;

@@ -46,6 +46,37 @@ void plcy_source_free(struct plcy_source **source)
     }
 }
 
+/* Who can write its folder can put another script in its place, unless the sticky bit forbids it;
+ * `path` is where the script is, or a link to it. */
+static bool folder_is_sound(const char *path, const char *named, struct ub_err *err)
+{
+    struct stat info;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    if (folder == NULL) {
+        ub_fail(err, UB_ENOMEM, "no memory for the script");
+        return false;
+    }
+    bool is_sound =
+        stat(folder, &info) != 0 || (info.st_mode & S_IWOTH) == 0 || (info.st_mode & S_ISVTX) != 0;
+    if (!is_sound) {
+        ub_fail_code(err, UB_EINVAL, CODE_READ,
+                     "script \"%s\" lies in a folder that anybody may write: chmod o-w %s", named,
+                     folder);
+    }
+    free(folder);
+    return is_sound;
+}
+
+static bool folders_are_sound(const char *path, struct ub_err *err)
+{
+    char *real = realpath(path, NULL);
+    bool is_sound =
+        folder_is_sound(path, path, err) && (real == NULL || folder_is_sound(real, path, err));
+    free(real);
+    return is_sound;
+}
+
 /* Whoever may write the script decides who may do what. */
 static bool file_is_sound(int fd, const char *path, struct ub_err *err)
 {
@@ -84,7 +115,7 @@ static struct plcy_source *read_open(int fd, const char *path, struct ub_err *er
 {
     size_t len;
     struct plcy_source *source = NULL;
-    if (!file_is_sound(fd, path, err)) {
+    if (!file_is_sound(fd, path, err) || !folders_are_sound(path, err)) {
         return NULL;
     }
     char *text = malloc(UBP_TEXT_MAX + 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attempts.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,16 +19,27 @@ void users_attempts_fini(struct users_attempts *attempts)
     pthread_mutex_destroy(&attempts->lock);
 }
 
+/* Whoever has one IPv6 address has the 2^64 beside it, and would have as many tries. */
+static const char *place_of(const char *address, char net[INET6_ADDRSTRLEN])
+{
+    struct in6_addr in;
+    if (address == NULL || inet_pton(AF_INET6, address, &in) != 1 || IN6_IS_ADDR_V4MAPPED(&in)) {
+        return address != NULL ? address : "";
+    }
+    memset(in.s6_addr + 8, 0, 8);
+    return inet_ntop(AF_INET6, &in, net, INET6_ADDRSTRLEN);
+}
+
 /* The slot of an address and a user (NULL = all of them), empty when its minute is over or it was
  * somebody else's: a stranger who pushes others out had to fail himself for it. Under the lock. */
 static struct users_attempt *slot_of(struct users_attempts *attempts,
                                      const struct users_attempt_by *by, const char *user)
 {
-    char text[512];
+    char text[512], net[INET6_ADDRSTRLEN];
     uint8_t out[crypto_shorthash_BYTES];
     uint64_t hash;
-    snprintf(text, sizeof(text), "%s%s%s", by->address != NULL ? by->address : "",
-             user != NULL ? "\n" : "", user != NULL ? user : "");
+    snprintf(text, sizeof(text), "%s%s%s", place_of(by->address, net), user != NULL ? "\n" : "",
+             user != NULL ? user : "");
     crypto_shorthash(out, (const uint8_t *)text, strlen(text), attempts->key);
     memcpy(&hash, out, sizeof(hash));
     struct users_attempt *slot = &attempts->slots[hash % USERS_ATTEMPTS_SLOTS];

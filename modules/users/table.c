@@ -118,9 +118,8 @@ static enum ub_status take_secret(const struct judge *judge, struct users_entry 
                                   const char *what, const struct ub_secret *secret)
 {
     struct ub_bytes bytes = judge->host->secret->bytes(secret);
-    if (bytes.len == 0 || memchr(bytes.ptr, '\0', bytes.len) != NULL) {
-        return fault(judge, "E-USERS-SECRET", "the file of the %s %s", what,
-                     bytes.len == 0 ? "is empty" : "has a NUL byte in it");
+    if (memchr(bytes.ptr, '\0', bytes.len) != NULL) {
+        return fault(judge, "E-USERS-SECRET", "the file of the %s has a NUL byte in it", what);
     }
     users_hash(judge->key, what, bytes.ptr, bytes.len, entry->secret, sizeof(entry->secret));
     return UB_OK;

@@ -142,6 +142,19 @@ static void secret_is_read_without_its_newline(void **state)
     assert_null(secret);
 }
 
+/* Nothing, as a password or a key, would be what everybody knows. */
+static void secret_of_an_empty_line_is_refused(void **state)
+{
+    (void)state;
+    char path[300];
+    struct ub_secret *secret = NULL;
+    struct ub_err err = UB_ERR_INIT;
+    secret_file_write(path, "\n", 0600);
+    assert_int_equal(secret_read(path, &secret, &err), UB_EINVAL);
+    assert_null(secret);
+    assert_non_null(strstr(err.message, "is an empty line"));
+}
+
 static void secret_that_others_read_is_refused(void **state)
 {
     (void)state;
@@ -226,6 +239,7 @@ int main(void)
         KIT_TEST(health_is_what_the_test_says),
         KIT_TEST(settings_are_filled_from_texts),
         KIT_TEST(secret_is_read_without_its_newline),
+        KIT_TEST(secret_of_an_empty_line_is_refused),
         KIT_TEST(secret_that_others_read_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

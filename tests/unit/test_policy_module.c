@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -393,6 +394,34 @@ static void start_refuses_bad_scripts(void **state)
     site_fini(&site);
 }
 
+/* A folder that anybody may write, the script's own or that of a link's target: as good as a script
+ * that anybody may write. A sticky one protects the files of others. */
+static void start_refuses_open_folders(void **state)
+{
+    struct site site;
+    struct ub_err err = UB_ERR_INIT;
+    char folder[256], real[300];
+    (void)state;
+    site_init(&site, "50000");
+    snprintf(folder, sizeof(folder), "%s.d", site.file);
+    snprintf(real, sizeof(real), "%s/site.lua", folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(chmod(folder, 0707), 0);
+    write_script(&site, default_script);
+    assert_int_equal(rename(site.file, real), 0);
+    assert_int_equal(symlink(real, site.file), 0);
+    assert_int_not_equal(site_start(&site, &err), UB_OK);
+    assert_string_equal(err.code, "E-POLICY-READ");
+    assert_non_null(strstr(err.message, "folder that anybody may write: chmod o-w "));
+    assert_int_equal(chmod(folder, 01707), 0);
+    err = (struct ub_err)UB_ERR_INIT;
+    assert_int_equal(site_start(&site, &err), UB_OK);
+    remove(site.file);
+    remove(real);
+    remove(folder);
+    site_fini(&site);
+}
+
 static uint32_t on_changed(void *arg, const char *id, int64_t wait_ms)
 {
     struct site *site = arg;
@@ -662,6 +691,7 @@ int main(void)
         cmocka_unit_test(the_strictest_counts_when_asked_again),
         cmocka_unit_test(too_many_places_start_anew),
         cmocka_unit_test(start_refuses_bad_scripts),
+        cmocka_unit_test(start_refuses_open_folders),
         cmocka_unit_test(reload_reads_the_script_again),
         cmocka_unit_test(failing_reloads_change_nothing),
         cmocka_unit_test(a_slow_call_is_denied_and_its_thread_abandoned),

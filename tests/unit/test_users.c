@@ -30,8 +30,11 @@ static int users_setup(void **state)
     file_write("a.pw", "alice-pw\n", 0600);
     file_write("b.pw", "other-pw\n", 0600);
     file_write("t.tok", "t0ken\n", 0600);
-    file_write("empty", "\n", 0600);
-    return 0;
+    FILE *file = fopen("nul", "w"); /* file_write knows texts only */
+    if (file == NULL || fwrite("a\0b\n", 1, 4, file) != 4 || fclose(file) != 0) {
+        return 1;
+    }
+    return chmod("nul", 0600);
 }
 
 #define USERS_TEST(f) cmocka_unit_test_setup_teardown(f, users_setup, folder_teardown)
@@ -58,7 +61,8 @@ static void faulty_users_are_named(void **state)
         {"{ user = \"\", password = secret \"a.pw\" }", "the name \"\" has not 1 to 58 bytes"},
         {"{ user = \"a\\nb\", password = secret \"a.pw\" }",
          "the name \"a\\nb\" has a control character in it"},
-        {"{ user = \"a\", password = secret \"empty\" }", "the file of the password is empty"},
+        {"{ user = \"a\", password = secret \"nul\" }",
+         "the file of the password has a NUL byte in it"},
         {"{ user = \"a\", bcrypt = \"$2b$10$short\" }",
          "bcrypt is no bcrypt hash of 60 characters: unibus passwd makes one"},
         {"{ user = \"a\", bcrypt = "
@@ -107,7 +111,7 @@ static void faults_have_codes(void **state)
     static const char *const pairs[][2] = {
         {"{ user = \"a\" }", "E-USERS-RECORD"},
         {"{ token = secret \"t.tok\" }", "E-USERS-NAME"},
-        {"{ user = \"a\", password = secret \"empty\" }", "E-USERS-SECRET"},
+        {"{ user = \"a\", password = secret \"nul\" }", "E-USERS-SECRET"},
         {"{ user = \"a\", bcrypt = \"x\" }", "E-USERS-BCRYPT"},
         {"{ nkey = \"x\" }", "E-USERS-NKEY"},
         {"{ user = \"a\", bcrypt = \"" ALICE_BCRYPT "\", permissions = { publish = \".\" } }",
@@ -468,6 +472,35 @@ static void one_address_cannot_try_everybody(void **state)
     }
 }
 
+/* An IPv6 host may take any address of its /64 for the next try. */
+static void addresses_of_one_net_are_one_address(void **state)
+{
+    (void)state;
+    static struct users_attempts attempts;
+    const uint8_t key[16] = {1};
+    struct users_attempt_by by = {NULL, "ann", false, 1000};
+    char address[64];
+    users_attempts_init(&attempts, key);
+    for (int i = 1; i <= USERS_ATTEMPTS_OF_USER; i++) {
+        snprintf(address, sizeof(address), "2001:db8:0:1::%x", i);
+        by.address = address;
+        assert_true(users_attempts_may(&attempts, &by));
+        users_attempts_failed(&attempts, &by);
+    }
+    by.address = "2001:db8:0:1:ffff::1";
+    assert_false(users_attempts_may(&attempts, &by));
+    by.address = "2001:db8:0:2::1"; /* the next net, and IPv4 in the clothes of IPv6 */
+    assert_true(users_attempts_may(&attempts, &by));
+    for (int i = 1; i <= USERS_ATTEMPTS_OF_USER; i++) {
+        by.address = "::ffff:10.0.0.1";
+        users_attempts_failed(&attempts, &by);
+    }
+    assert_false(users_attempts_may(&attempts, &by));
+    by.address = "::ffff:10.0.0.2";
+    assert_true(users_attempts_may(&attempts, &by));
+    users_attempts_fini(&attempts);
+}
+
 static void throttled_logins_are_not_tried(void **state)
 {
     (void)state;
@@ -778,6 +811,7 @@ int main(void)
         USERS_TEST(unknown_users_cost_the_same),
         USERS_TEST(guesses_are_limited),
         USERS_TEST(one_address_cannot_try_everybody),
+        USERS_TEST(addresses_of_one_net_are_one_address),
         USERS_TEST(throttled_logins_are_not_tried),
         USERS_TEST(subjects_as_operators_write_them),
         USERS_TEST(room_names_are_recognised),
