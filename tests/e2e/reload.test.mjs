@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { busOf, cast, collect, settled, until } from './lib/cast.mjs';
 import { Cli } from './lib/cli.mjs';
+import { luaValue } from './lib/lua.mjs';
+import { Member } from './lib/member.mjs';
 import { startNode } from './lib/node.mjs';
 import { buildFolder } from './lib/process.mjs';
 import { CRLF, greeted, strangerSays } from './lib/wire.mjs';
@@ -139,6 +141,49 @@ test('limits of http and nats are live: for the next request and client, open on
   await writeFile(node.config, node.configText());
   assert.equal((await node.admin().expect(200, 'POST', '/v1/config:reload')).json.applied, true);
   assert.equal((await node.client().get(`/livez?${'x'.repeat(400)}`)).status, 200);
+});
+
+/** One live limit at a time: what it then refuses, with which answer. */
+const LIMITS = {
+  'membership.max_rooms': { value: 1, refused: [507, 'quota'], act: ({ alice }) => alice.createRoom() },
+  'membership.max_rooms_per_identity': { value: 1, refused: [507, 'quota'], act: ({ alice }) => alice.createRoom() },
+  'membership.max_identities': { value: 2, refused: [507, 'quota'],
+    act: ({ admin, turn }) => admin.expect(201, 'POST', '/v1/identities',
+      { json: Member.create(`new-${turn}`).registration() }) },
+  'membership.max_room_blobs': { value: '4 KiB', refused: [507, 'quota'], act: putBlob },
+  // Admins of a room are not limited, so it is Bob who appends.
+  'membership.append_rate_per_hour': { value: 1, refused: [429, 'rate-limited'],
+    act: ({ joined }) => joined.rotate() },
+  'blob-fs.max_item': { value: '4 KiB', refused: [413, 'too-large'], act: putBlob },
+};
+
+function putBlob({ room, turn }) {
+  return room.putBlob(Buffer.alloc(8192, turn), { name: `blob ${turn}` });
+}
+
+test('limits of membership and blob-fs are live, each by itself, and taken back again', async (t) => {
+  const { node, admin, alice, bob } = await cast(t, ['alice', 'bob']);
+  const room = await alice.createRoom();
+  await room.add(bob.card);
+  const joined = await bob.joinRoom(room.invite());
+  let turn = 0;
+  const act = (limit) => {
+    turn += 1;
+    return limit.act({ admin, alice, room, joined, turn }).then(() => null, (error) => error);
+  };
+  for (const [name, limit] of Object.entries(LIMITS)) {
+    assert.equal(await act(limit), null, `${name}: before`);
+    const [module, key] = name.split('.');
+    await rewrite(node, (text) => text.replace(new RegExp(`, ${key} = "[^"]*"`), '')
+      .replace(`module "${module}" {`, `module "${module}" { ${key} = ${luaValue(limit.value)},`));
+    const { json } = await admin.expect(200, 'POST', '/v1/config:reload');
+    assert.deepEqual(json.changes.map((change) => change.name), [name]);
+    const error = await act(limit);
+    assert.deepEqual([error?.status, error?.code], limit.refused, `${name}: ${error?.stack}`);
+    await writeFile(node.config, node.configText());
+    await admin.expect(200, 'POST', '/v1/config:reload');
+    assert.equal(await act(limit), null, `${name}: after`);
+  }
 });
 
 /** Each leaves the node as it was. */
