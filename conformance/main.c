@@ -31,6 +31,7 @@ struct arguments {
 static bool take_option(struct arguments *a, int option)
 {
     char *end;
+    long long seconds;
     switch (option) {
     case 's':
         a->sets[a->set_count++] = optarg;
@@ -42,9 +43,9 @@ static bool take_option(struct arguments *a, int option)
         a->options.only = optarg;
         return true;
     case 't':
-        a->options.run.case_max_ms = strtoll(optarg, &end, 10) * 1000;
-        return *end == '\0' && a->options.run.case_max_ms > 0 &&
-               a->options.run.case_max_ms <= 3600000;
+        seconds = strtoll(optarg, &end, 10);
+        a->options.run.case_max_ms = seconds > 0 && seconds <= 3600 ? seconds * 1000 : 0;
+        return *end == '\0' && a->options.run.case_max_ms > 0;
     case 'j':
         a->options.is_json = true;
         return true;
