@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Wrong passwords and tokens, counted by minute: from one address for one user, and from one
- * address off loopback for all users; an IPv6 address counts as its /64. Beyond the limit nothing is tried until the minute is over.
- * Any thread. */
+ * address off loopback for all users; an IPv6 address counts as its /64. Beyond the limit nothing
+ * is tried until the minute is over. Any thread. */
 #ifndef USERS_ATTEMPTS_H
 #define USERS_ATTEMPTS_H
 
