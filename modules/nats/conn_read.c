@@ -68,10 +68,10 @@ static void conn_handle(struct nats_conn *conn, struct nats_buf *buf, size_t len
 {
     size_t at = 0;
     bool may_share = len >= READ_SHARE_MIN;
+    struct nats_parse_limits limits = {(size_t)conn->shard->server->settings->max_control_line, 0};
     while (at < len && !is_over(conn)) {
-        struct nats_parse_limits limits = {(size_t)conn->shard->server->settings->max_control_line,
-                                           conn->max_payload};
         struct nats_op op;
+        limits.max_payload = conn->max_payload; /* a CONNECT may change it */
         enum nats_parsed parsed = nats_parse(&limits, buf->data + at, len - at, &op);
         if (parsed == NATS_PARSED_MORE) {
             keep_rest(conn, &op, buf->data + at, len - at);

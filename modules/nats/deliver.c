@@ -2,6 +2,7 @@
 #include "deliver.h"
 
 #include "bus.h"
+#include "hash.h"
 #include "proto.h"
 
 #define DELIVER_SHARE_MIN  4096 /* smaller payloads are copied */
@@ -187,54 +188,127 @@ bool nats_deliver_to(struct nats_shard *shard, struct nats_sub *sub, struct nats
 /* ---- to other loops ---------------------------------------------------------------------------
  */
 
-static struct nats_record *mail_record(struct nats_shard *shard, uint32_t to, uint32_t ids,
-                                       const struct nats_message *message)
+static uint32_t record_flags(const struct nats_message *message)
 {
-    size_t text = message->is_whole ? 0 : message->subject.len + message->reply.len;
-    struct nats_record *record =
-        nats_shard_mail(shard, to, nats_record_size(ids, text), message->buf);
-    if (record == NULL) {
-        return NULL;
+    return (message->has_no_echo ? NATS_RECORD_NO_ECHO : 0u) |
+           (message->may_share ? NATS_RECORD_SHARE : 0u) |
+           (message->has_line_end ? NATS_RECORD_LINE_END : 0u);
+}
+
+static uint32_t place_in(const struct ub_buf *buf, struct ub_bytes part)
+{
+    return part.len == 0 ? 0 : (uint32_t)(part.ptr - buf->ptr);
+}
+
+/* Can it be told by places in its buffer? */
+static bool is_placed(const struct nats_message *message)
+{
+    return message->is_whole && message->buf->len <= UINT32_MAX;
+}
+
+static struct nats_item item_of(const struct nats_message *message)
+{
+    const struct ub_buf *buf = message->buf;
+    return (struct nats_item){place_in(buf, message->reply),   (uint32_t)message->reply.len,
+                              place_in(buf, message->headers), (uint32_t)message->headers.len,
+                              place_in(buf, message->payload), (uint32_t)message->payload.len};
+}
+
+static size_t item_bytes(const struct nats_message *message)
+{
+    return message->reply.len + message->headers.len + message->payload.len;
+}
+
+static bool ids_are(const struct nats_record *record, const struct nats_member *members,
+                    uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (record->ids[i] != members[i].id) {
+            return false;
+        }
     }
-    record->id_count = ids;
-    record->source = message->source;
-    record->flags |= (message->has_no_echo ? NATS_RECORD_NO_ECHO : 0u) |
-                     (message->may_share ? NATS_RECORD_SHARE : 0u) |
-                     (message->has_line_end ? NATS_RECORD_LINE_END : 0u);
-    record->subject = message->subject;
+    return true;
+}
+
+/* Is it as the message before, for the same receivers? Then it joins its record. */
+static bool mail_may_join(const struct nats_shard *shard, const struct nats_member *members,
+                          uint32_t count, uint64_t group, const struct nats_message *message)
+{
+    uint32_t to = members[0].shard;
+    const struct nats_record *last = shard->outgoing_last[to];
+    return last != NULL && last->item_count > 0 && last->buf == message->buf &&
+           last->id_count == count && last->source == message->source && last->group == group &&
+           (last->flags & ~NATS_RECORD_OWNS) == record_flags(message) &&
+           last->subject.len == message->subject.len &&
+           nats_key_is(last->subject.ptr, message->subject.ptr, message->subject.len) &&
+           ids_are(last, members, count);
+}
+
+static void record_describe(struct nats_record *record, const struct nats_message *message)
+{
+    uint8_t *at = (uint8_t *)(record->ids + record->id_count);
     record->reply = message->reply;
     record->headers = message->headers;
     record->payload = message->payload;
-    if (!message->is_whole) {
-        uint8_t *at = (uint8_t *)(record->ids + ids);
-        record->subject.ptr = at;
-        at = put(at, message->subject.ptr, message->subject.len);
-        record->reply.ptr = at;
-        if (message->reply.len > 0) {
-            put(at, message->reply.ptr, message->reply.len);
-        }
+    record->subject.ptr = at;
+    at = put(at, message->subject.ptr, message->subject.len);
+    record->reply.ptr = at;
+    if (message->reply.len > 0) {
+        put(at, message->reply.ptr, message->reply.len);
+    }
+}
+
+static bool mail_record(struct nats_shard *shard, const struct nats_member *members, uint32_t count,
+                        uint64_t group, const struct nats_message *message)
+{
+    uint32_t to = members[0].shard;
+    size_t text =
+        is_placed(message) ? sizeof(struct nats_item) : message->subject.len + message->reply.len;
+    struct nats_record *record =
+        nats_shard_mail(shard, to, nats_record_size(count, text), message->buf);
+    if (record == NULL) {
+        return false;
+    }
+    record->id_count = count;
+    record->source = message->source;
+    record->group = group;
+    record->flags |= record_flags(message);
+    record->subject = message->subject;
+    for (uint32_t i = 0; i < count; i++) {
+        record->ids[i] = members[i].id;
+    }
+    if (is_placed(message)) {
+        record->item_count = 1;
+        *nats_record_items(record) = item_of(message);
+        shard->outgoing[to]->by_ref += item_bytes(message);
+    } else {
+        record_describe(record, message);
     }
     size_t waiting =
         atomic_load_explicit(&shard->server->shards[to].mailbox.bytes, memory_order_relaxed);
     shard->must_stall = shard->must_stall || waiting > DELIVER_MAIL_LIMIT;
-    return record;
+    return true;
 }
 
-static void mail_members(struct nats_shard *shard, const struct nats_member *members,
-                         uint32_t count, const struct nats_message *message)
+/* To members of one other loop. */
+static bool mail_members(struct nats_shard *shard, const struct nats_member *members,
+                         uint32_t count, uint64_t group, const struct nats_message *message)
 {
-    while (count > 0) {
+    if (is_placed(message) && mail_may_join(shard, members, count, group, message)) {
+        struct nats_item *item = nats_shard_mail_item(shard, members[0].shard, item_bytes(message));
+        if (item != NULL) {
+            *item = item_of(message);
+            return true;
+        }
+    }
+    bool is_sent = true;
+    while (count > 0 && is_sent) {
         uint32_t some = count < DELIVER_IDS_MAX ? count : DELIVER_IDS_MAX;
-        struct nats_record *record = mail_record(shard, members[0].shard, some, message);
-        if (record == NULL) {
-            return;
-        }
-        for (uint32_t i = 0; i < some; i++) {
-            record->ids[i] = members[i].id;
-        }
+        is_sent = mail_record(shard, members, some, group, message);
         members += some;
         count -= some;
     }
+    return is_sent;
 }
 
 static bool deliver_plain(struct nats_shard *shard, const struct nats_match *match,
@@ -254,8 +328,7 @@ static bool deliver_plain(struct nats_shard *shard, const struct nats_match *mat
             while (i < match->plain_count && match->plain[i].shard == member->shard) {
                 i++;
             }
-            mail_members(shard, member, i - first, message);
-            is_delivered = true;
+            is_delivered |= mail_members(shard, member, i - first, 0, message);
         }
     }
     return is_delivered;
@@ -270,13 +343,7 @@ static bool deliver_to_member(struct nats_shard *shard, const struct nats_member
     if (member->shard == NATS_SHARD_BUS) {
         return nats_bus_collect(shard, member->sub->bus, message);
     }
-    struct nats_record *record = mail_record(shard, member->shard, 1, message);
-    if (record == NULL) {
-        return false;
-    }
-    record->ids[0] = member->id;
-    record->group = group;
-    return true;
+    return mail_members(shard, member, 1, group, message);
 }
 
 /* One member at random; another when that one does not take it. */
@@ -360,11 +427,34 @@ static void deliver_ids(struct nats_shard *shard, const struct nats_record *reco
     }
 }
 
+static struct ub_bytes item_part(const struct ub_buf *buf, uint32_t place, uint32_t len)
+{
+    return (struct ub_bytes){buf->ptr + place, len};
+}
+
+/* Those of one size have the same end of their line. */
+static void deliver_items(struct nats_shard *shard, struct nats_record *record,
+                          struct nats_message *message)
+{
+    const struct nats_item *items = nats_record_items(record);
+    message->is_whole = true;
+    for (uint32_t i = 0; i < record->item_count; i++) {
+        const struct nats_item *item = &items[i];
+        if (i > 0 && (item->payload_len != items[i - 1].payload_len ||
+                      item->headers_len != items[i - 1].headers_len)) {
+            message->tail_len[0] = message->tail_len[1] = 0;
+        }
+        message->reply = item_part(message->buf, item->reply_at, item->reply_len);
+        message->headers = item_part(message->buf, item->headers_at, item->headers_len);
+        message->payload = item_part(message->buf, item->payload_at, item->payload_len);
+        deliver_ids(shard, record, message);
+    }
+}
+
 void nats_deliver_batch(struct nats_shard *shard, struct nats_batch *batch)
 {
     for (size_t at = 0; at < batch->used;) {
-        const struct nats_record *record =
-            (const struct nats_record *)(const void *)(batch->records + at);
+        struct nats_record *record = (struct nats_record *)(void *)(batch->records + at);
         struct nats_message message;
         record_message(batch, record, &message);
         at += record->size;
@@ -373,6 +463,8 @@ void nats_deliver_batch(struct nats_shard *shard, struct nats_batch *batch)
             is_taken = deliver_published(shard, &message);
         } else if ((record->flags & NATS_RECORD_DIRECT) != 0) {
             is_taken = deliver_direct(shard, record, &message);
+        } else if (record->item_count > 0) {
+            deliver_items(shard, record, &message);
         } else {
             deliver_ids(shard, record, &message);
         }

@@ -35,6 +35,20 @@ static inline uint64_t nats_hash_few(const uint8_t *ptr, size_t len)
                     : (uint64_t)ptr[0] | (uint64_t)ptr[len / 2] << 8 | (uint64_t)ptr[len - 1] << 16;
 }
 
+/* As memcmp == 0, for keys of a few dozen bytes. */
+static inline bool nats_key_is(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    if (len <= 8) {
+        return nats_hash_few(a, len) == nats_hash_few(b, len);
+    }
+    for (size_t at = 0; at + 8 < len; at += 8) {
+        if (nats_hash_eight(a + at) != nats_hash_eight(b + at)) {
+            return false;
+        }
+    }
+    return nats_hash_eight(a + len - 8) == nats_hash_eight(b + len - 8);
+}
+
 static inline uint64_t nats_hash(struct ub_bytes bytes, uint64_t seed)
 {
     const uint8_t *ptr = bytes.ptr;

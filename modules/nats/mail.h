@@ -15,17 +15,28 @@
 #define NATS_RECORD_SHARE    0x20u /* may be written from buf */
 #define NATS_RECORD_LINE_END 0x40u /* CRLF lies behind the payload */
 
+/* One message of a record, by places in buf: many in a row come from one source on one subject. */
+struct nats_item {
+    uint32_t reply_at, reply_len, headers_at, headers_len, payload_at, payload_len;
+};
+
 struct nats_record {
-    uint32_t size; /* with ids, a multiple of 16 */
+    uint32_t size; /* with ids and items, a multiple of 8 */
     uint32_t id_count;
+    uint32_t item_count; /* 0 = one message, reply, headers and payload are here */
     uint32_t flags;
     uint64_t source, to_conn; /* connections; 0 = none */
     uint64_t group;           /* ids[0] was picked from the queue group with this hash */
     uint64_t tag;
     struct ub_bytes subject, reply, headers, payload;
     struct ub_buf *buf; /* payload and headers lie in it; NULL = in the batch itself */
-    uint64_t ids[];     /* subscriptions of the receiving loop */
+    uint64_t ids[];     /* subscriptions of the receiving loop; items behind them */
 };
+
+static inline struct nats_item *nats_record_items(struct nats_record *record)
+{
+    return (struct nats_item *)(void *)(record->ids + record->id_count);
+}
 
 /* Lies at the start of its block. */
 struct nats_batch {
@@ -47,7 +58,7 @@ struct nats_mailbox {
 
 static inline size_t nats_record_size(size_t ids, size_t text)
 {
-    return (sizeof(struct nats_record) + ids * sizeof(uint64_t) + text + 15) & ~(size_t)15;
+    return (sizeof(struct nats_record) + ids * sizeof(uint64_t) + text + 7) & ~(size_t)7;
 }
 
 /* An empty batch for at least `room` bytes of records; NULL = no memory. Threads: any. */

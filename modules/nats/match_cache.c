@@ -111,7 +111,7 @@ static bool cached_fill(struct nats_cached *cached, const struct nats_match *mat
 
 static bool cached_is_of(const struct nats_cached *cached, struct ub_bytes subject)
 {
-    return cached->len == subject.len && memcmp(cached->subject, subject.ptr, subject.len) == 0;
+    return cached->len == subject.len && nats_key_is(cached->subject, subject.ptr, subject.len);
 }
 
 static struct nats_cached *cache_find(struct nats_match_cache *cache, uint64_t hash,

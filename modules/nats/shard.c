@@ -19,6 +19,7 @@ static void shard_send_mail(struct nats_shard *shard)
         struct nats_batch *batch = shard->outgoing[i];
         shard->outgoing[i] = NULL;
         shard->outgoing_buf[i] = NULL;
+        shard->outgoing_last[i] = NULL;
         if (batch != NULL && !nats_mail_put(&shard->server->shards[i], batch)) {
             nats_batch_free(&batch);
         }
@@ -334,6 +335,7 @@ static struct nats_batch *shard_batch(struct nats_shard *shard, uint32_t to, siz
     }
     shard->outgoing[to] = NULL;
     shard->outgoing_buf[to] = NULL;
+    shard->outgoing_last[to] = NULL;
     if (batch != NULL && !nats_mail_put(&shard->server->shards[to], batch)) {
         nats_batch_free(&batch);
         return NULL;
@@ -358,5 +360,19 @@ struct nats_record *nats_shard_mail(struct nats_shard *shard, uint32_t to, size_
         record->flags = NATS_RECORD_OWNS;
     }
     batch->used += size;
+    shard->outgoing_last[to] = record;
     return record;
+}
+
+struct nats_item *nats_shard_mail_item(struct nats_shard *shard, uint32_t to, size_t bytes)
+{
+    struct nats_batch *batch = shard->outgoing[to];
+    struct nats_record *record = shard->outgoing_last[to];
+    if (record == NULL || nats_batch_room(batch) < sizeof(struct nats_item)) {
+        return NULL;
+    }
+    record->size += (uint32_t)sizeof(struct nats_item);
+    batch->used += sizeof(struct nats_item);
+    batch->by_ref += bytes;
+    return &nats_record_items(record)[record->item_count++];
 }

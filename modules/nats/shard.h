@@ -48,6 +48,7 @@ struct nats_shard {
     struct nats_mailbox mailbox;
     struct nats_batch *outgoing[NATS_SHARDS_MAX];
     const struct ub_buf *outgoing_buf[NATS_SHARDS_MAX]; /* of the last record */
+    struct nats_record *outgoing_last[NATS_SHARDS_MAX]; /* that record, NULL = none */
     struct ub_bus_sub *touched;                         /* with messages to hand over */
     struct nats_conn *source;                           /* whose messages are being handled */
     bool must_stall;                                    /* a receiver is far behind */
@@ -106,5 +107,8 @@ static inline void nats_count(_Atomic uint64_t *counter, uint64_t more)
  * until the batch is full; NULL = no memory or the loop has ended. buf is referenced. */
 struct nats_record *nats_shard_mail(struct nats_shard *shard, uint32_t to, size_t size,
                                     struct ub_buf *buf);
+/* One more item for the last record to that loop, to be filled; NULL = the batch is full. `bytes`
+ * is what it refers to. */
+struct nats_item *nats_shard_mail_item(struct nats_shard *shard, uint32_t to, size_t bytes);
 
 #endif
