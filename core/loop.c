@@ -143,7 +143,13 @@ static struct ub_loop *loop_make(const char *name, struct ub_err *err)
         return NULL;
     }
     loop->wake_fd = -1;
-    pthread_mutex_init(&loop->lock, NULL);
+    /* The one who is woken meets the lock while the waker still holds it: better spin than sleep.
+     */
+    pthread_mutexattr_t attr;
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&loop->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
     pthread_barrier_init(&loop->is_running, NULL, 2);
     loop->thread = pthread_self();
     if (!loop_add_wake(loop)) {

@@ -15,6 +15,7 @@
 #define READ_LARGE_FRAME ((size_t)32 * 1024) /* these get a buffer of their own */
 #define READ_SHARE_MIN   ((size_t)16 * 1024) /* a fuller scratch block is worth keeping */
 #define READ_LINGER      ((size_t)64 * 1024)
+#define READ_TURNS       4 /* full blocks of one connection before others get their turn */
 
 static bool is_over(const struct nats_conn *conn)
 {
@@ -139,12 +140,13 @@ static size_t scratch_begin(struct nats_conn *conn, struct nats_buf *scratch)
     return len;
 }
 
-static void read_small(struct nats_conn *conn)
+/* false: less than a block was there, or it is over. */
+static bool read_small(struct nats_conn *conn)
 {
     struct nats_buf *scratch = take_scratch(conn->shard);
     if (scratch == NULL) {
         nats_conn_cut(conn, "out-of-memory", "no memory to read");
-        return;
+        return false;
     }
     size_t room = scratch->room - conn->held_len;
     if (conn->state == NATS_CONN_GREETED && room > NATS_PREAUTH_BYTES - conn->preauth_bytes) {
@@ -153,17 +155,18 @@ static void read_small(struct nats_conn *conn)
     if (room == 0) {
         nats_conn_fail(conn, NATS_ERR_AUTHORIZATION, "early-bytes",
                        "too much was sent before login");
-        return;
+        return false;
     }
     ssize_t got = read(conn->fd, scratch->data + conn->held_len, room);
     if (read_failed(conn, got)) {
-        return;
+        return false;
     }
     if (conn->state == NATS_CONN_GREETED) {
         conn->preauth_bytes += (uint32_t)got;
     }
     size_t held = scratch_begin(conn, scratch);
     handle_as_source(conn, scratch, held + (size_t)got);
+    return (size_t)got == room && conn->is_reading && conn->frame == NULL;
 }
 
 /* The rest of the large frame, and what follows it into the scratch block, in one call. */
@@ -215,7 +218,8 @@ void nats_conn_on_read(evutil_socket_t fd, short what, void *arg)
     } else if (conn->frame != NULL) {
         read_large(conn);
     } else {
-        read_small(conn);
+        for (int turn = 1; read_small(conn) && turn < READ_TURNS; turn++) {
+        }
     }
 }
 

@@ -34,12 +34,17 @@ void nats_batch_free(struct nats_batch **batch)
 
 void nats_mailbox_init(struct nats_mailbox *box)
 {
-    pthread_mutex_init(&box->lock, NULL);
+    pthread_mutexattr_t attr;
+    pthread_mutexattr_init(&attr);
+    /* Held for a few instructions, or while another loop is woken: a sleep would cost more. */
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&box->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
 }
 
 void nats_mailbox_fini(struct nats_mailbox *box)
 {
-    for (struct nats_batch *batch = nats_mail_take(box), *next; batch != NULL; batch = next) {
+    for (struct nats_batch *batch = nats_mail_take(box, true), *next; batch != NULL; batch = next) {
         next = batch->next;
         nats_batch_free(&batch);
     }
@@ -65,14 +70,21 @@ bool nats_mail_put(struct nats_shard *to, struct nats_batch *batch)
     return is_open;
 }
 
-struct nats_batch *nats_mail_take(struct nats_mailbox *box)
+struct nats_batch *nats_mail_take(struct nats_mailbox *box, bool may_sleep)
 {
     pthread_mutex_lock(&box->lock);
     struct nats_batch *first = box->head;
     box->head = box->tail = NULL;
-    box->is_woken = false;
+    box->is_woken = first != NULL || !may_sleep;
     pthread_mutex_unlock(&box->lock);
     return first;
+}
+
+void nats_mail_awake(struct nats_mailbox *box)
+{
+    pthread_mutex_lock(&box->lock);
+    box->is_woken = true;
+    pthread_mutex_unlock(&box->lock);
 }
 
 void nats_mail_done(struct nats_mailbox *box, const struct nats_batch *batch)

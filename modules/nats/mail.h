@@ -52,7 +52,7 @@ struct nats_batch {
 struct nats_mailbox {
     pthread_mutex_t lock;
     struct nats_batch *head, *tail; /* under lock */
-    bool is_woken, is_closed;       /* under lock */
+    bool is_woken, is_closed;       /* under lock; woken: the loop will look without being told */
     _Atomic size_t bytes;           /* not handled yet, with what is referenced */
 };
 
@@ -75,8 +75,11 @@ void nats_mailbox_fini(struct nats_mailbox *box);
 /* Hands the batch over to the loop. false: the loop has ended; the batch stays the caller's.
  * Threads: any. */
 bool nats_mail_put(struct nats_shard *to, struct nats_batch *batch);
-/* All that waits, oldest first. The loop's thread. */
-struct nats_batch *nats_mail_take(struct nats_mailbox *box);
+/* All that waits, oldest first. NULL: nothing, and with may_sleep whoever puts something in from
+ * here on wakes the loop; without, the loop looks again by itself. The loop's thread. */
+struct nats_batch *nats_mail_take(struct nats_mailbox *box, bool may_sleep);
+/* The loop is awake and will look into its box before it sleeps. The loop's thread. */
+void nats_mail_awake(struct nats_mailbox *box);
 /* The batch has been handled: it waits no longer. The loop's thread. */
 void nats_mail_done(struct nats_mailbox *box, const struct nats_batch *batch);
 void nats_mailbox_close(struct nats_mailbox *box);

@@ -26,11 +26,22 @@ static void shard_send_mail(struct nats_shard *shard)
     }
 }
 
-static void shard_on_flush(evutil_socket_t fd, short what, void *arg)
+static bool shard_take_mail(struct nats_shard *shard, bool may_sleep)
 {
-    (void)fd;
-    (void)what;
-    struct nats_shard *shard = arg;
+    struct nats_batch *batch = nats_mail_take(&shard->mailbox, may_sleep);
+    bool is_some = batch != NULL;
+    while (batch != NULL) {
+        struct nats_batch *next = batch->next;
+        nats_deliver_batch(shard, batch);
+        nats_mail_done(&shard->mailbox, batch);
+        nats_batch_free(&batch);
+        batch = next;
+    }
+    return is_some;
+}
+
+static void shard_write_all(struct nats_shard *shard)
+{
     shard_send_mail(shard);
     while (shard->dirty != NULL) {
         struct nats_conn *conn = shard->dirty;
@@ -38,7 +49,20 @@ static void shard_on_flush(evutil_socket_t fd, short what, void *arg)
         conn->is_dirty = false;
         nats_conn_flush(conn);
     }
+}
+
+/* Mail that came meanwhile is taken along, so that loops at work need not wake each other. */
+static void shard_on_flush(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct nats_shard *shard = arg;
+    shard_take_mail(shard, false);
+    shard_write_all(shard);
     shard->is_entered = false;
+    if (shard_take_mail(shard, true)) {
+        nats_shard_enter(shard); /* and more: the sockets get their turn before it is written */
+    }
 }
 
 void nats_shard_enter(struct nats_shard *shard)
@@ -46,6 +70,7 @@ void nats_shard_enter(struct nats_shard *shard)
     if (!shard->is_entered) {
         shard->is_entered = true;
         shard->now_ms = nats_now_ms(shard->server);
+        nats_mail_awake(&shard->mailbox);
         /* libevent runs it behind the events that are active already. */
         event_active(&shard->flush_event, EV_TIMEOUT, 0);
     }
@@ -53,15 +78,7 @@ void nats_shard_enter(struct nats_shard *shard)
 
 void nats_shard_on_mail(void *arg)
 {
-    struct nats_shard *shard = arg;
-    nats_shard_enter(shard);
-    for (struct nats_batch *batch = nats_mail_take(&shard->mailbox), *next; batch != NULL;
-         batch = next) {
-        next = batch->next;
-        nats_deliver_batch(shard, batch);
-        nats_mail_done(&shard->mailbox, batch);
-        nats_batch_free(&batch);
-    }
+    nats_shard_enter(arg); /* the flush stage takes it */
 }
 
 static void shard_on_stall_end(evutil_socket_t fd, short what, void *arg)
