@@ -118,16 +118,16 @@ enum unibus_status cli_publish(struct unibus_room *room, const char *channel, co
     if (status != UNIBUS_OK) {
         return status;
     }
-    const struct unibus_outgoing outgoing = {subject, type, content};
-    uint8_t *wire;
-    size_t len;
-    status = unibus_message_seal(room, &outgoing, &wire, &len, err);
+    const struct unibus_outgoing outgoing = {subject, type, &content};
+    struct unibus_sealed sealed;
+    status = unibus_messages_seal(room, &outgoing, 1, &sealed, err);
     if (status == UNIBUS_OK) {
-        status = send_wire(room, bus, subject, ubr_bytes_of(wire, len), err);
+        const struct ubr_bytes wire = ubr_bytes_of(sealed.wire, sealed.len);
+        status = send_wire(room, bus, subject, wire, err);
         if (status == UNIBUS_OK && envelope_out != NULL) {
-            *envelope_out = envelope_json(room, subject, ubr_bytes_of(wire, len));
+            *envelope_out = envelope_json(room, subject, wire);
         }
-        free(wire);
+        unibus_messages_clear(&sealed, 1);
     }
     unibus_bus_close(&bus);
     return status;

@@ -166,7 +166,7 @@ enum unibus_status unibus_blob_put(struct unibus_room *room, const struct unibus
     if (unibus_room_is_plain(room)) {
         return unibus_fail(err, UNIBUS_USAGE, "a plain room has no encrypted blobs");
     }
-    enum unibus_status status = room_check_sendable(room, err);
+    enum unibus_status status = room_check_sendable(room, 1, err);
     uint64_t size = 0;
     FILE *file = NULL;
     if (status == UNIBUS_OK) {

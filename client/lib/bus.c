@@ -1,44 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <unibus-client/bus.h>
+#include "bus.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <nats/nats.h>
 #include <sodium.h>
 
 #include <ubr/nkey.h>
 
-#include "client.h"
-
 #define NONCE_MIN   11
 #define NONCE_MAX   64
 #define NONCE_TRIES 8
-#define EVENTS_MAX  64
 #define SLICE_MS    50
-#define WAIT_MS     10000
-
-/* Events that the library's own threads report wait here for the caller. */
-struct event_queue {
-    pthread_mutex_t lock;
-    pthread_cond_t closed;
-    struct unibus_bus_event items[EVENTS_MAX];
-    size_t first, count;
-};
-
-struct unibus_bus {
-    natsOptions *options;
-    natsConnection *connection;
-    natsSubscription *subscription;
-    struct ubr_sign_key nats;
-    char inbox[64];
-    bool was_refused_nonce;
-    bool was_unlucky; /* the signature of the last nonce could not be sent */
-    bool is_closed;   /* under events.lock: the library reports nothing any more */
-    struct event_queue events;
-};
 
 bool unibus_nonce_is_good(const char *nonce)
 {
@@ -90,7 +64,7 @@ static void push_event(struct unibus_bus *bus, enum unibus_bus_event_type type, 
     pthread_mutex_unlock(&queue->lock);
 }
 
-static bool pop_event(struct unibus_bus *bus, struct unibus_bus_event *event_out)
+bool bus_pop_event(struct unibus_bus *bus, struct unibus_bus_event *event_out)
 {
     struct event_queue *queue = &bus->events;
     pthread_mutex_lock(&queue->lock);
@@ -139,19 +113,24 @@ static void on_closed(natsConnection *connection, void *arg)
     pthread_mutex_unlock(&bus->events.lock);
 }
 
-static natsStatus set_options(struct unibus_bus *bus, const char *url)
+static natsStatus set_login(struct unibus_bus *bus)
 {
     char nkey[UBR_NKEY_LEN + 1], token[33];
     ubr_nkey_encode(bus->nats.pk, nkey);
     ubr_inbox_token(bus->nats.pk, token);
     snprintf(bus->inbox, sizeof(bus->inbox), "_INBOX.%s", token);
+    natsStatus s = natsOptions_SetNKey(bus->options, nkey, on_sign, bus);
+    return s == NATS_OK ? natsOptions_SetCustomInboxPrefix(bus->options, bus->inbox) : s;
+}
+
+static natsStatus set_options(struct unibus_bus *bus, const char *url)
+{
     natsStatus s = natsOptions_Create(&bus->options);
     s = s == NATS_OK ? natsOptions_SetURL(bus->options, url) : s;
     s = s == NATS_OK ? natsOptions_SetName(bus->options, "unibus") : s;
-    s = s == NATS_OK ? natsOptions_SetNKey(bus->options, nkey, on_sign, bus) : s;
-    s = s == NATS_OK ? natsOptions_SetCustomInboxPrefix(bus->options, bus->inbox) : s;
+    s = s == NATS_OK && bus->has_identity ? set_login(bus) : s;
     s = s == NATS_OK ? natsOptions_SetIgnoreDiscoveredServers(bus->options, true) : s;
-    s = s == NATS_OK ? natsOptions_SetTimeout(bus->options, WAIT_MS) : s;
+    s = s == NATS_OK ? natsOptions_SetTimeout(bus->options, BUS_WAIT_MS) : s;
     s = s == NATS_OK ? natsOptions_SetMaxReconnect(bus->options, -1) : s;
     s = s == NATS_OK ? natsOptions_SetErrorHandler(bus->options, on_error, bus) : s;
     s = s == NATS_OK ? natsOptions_SetDisconnectedCB(bus->options, on_lost, bus) : s;
@@ -159,9 +138,23 @@ static natsStatus set_options(struct unibus_bus *bus, const char *url)
     return s == NATS_OK ? natsOptions_SetClosedCB(bus->options, on_closed, bus) : s;
 }
 
-static enum unibus_status cannot_connect(const struct unibus_bus *bus, const char *url,
+/* What the address says before its @ is a password or a token: not for errors and logs. */
+void bus_public_url(const char *url, char text_out[256])
+{
+    const char *at = strrchr(url, '@'), *scheme = strstr(url, "://");
+    int before = scheme != NULL ? (int)(scheme + 3 - url) : 0;
+    if (at != NULL) {
+        snprintf(text_out, 256, "%.*s%s", before, url, at + 1);
+    } else {
+        snprintf(text_out, 256, "%s", url);
+    }
+}
+
+static enum unibus_status cannot_connect(const struct unibus_bus *bus, const char *address,
                                          natsStatus s, struct unibus_err *err)
 {
+    char url[256];
+    bus_public_url(address, url);
     const char *text = nats_GetLastError(NULL);
     if (bus->was_refused_nonce) {
         unibus_fail(err, UNIBUS_UNVERIFIED,
@@ -169,19 +162,25 @@ static enum unibus_status cannot_connect(const struct unibus_bus *bus, const cha
         return unibus_fix(err, "this is not an honest server: tell its operator");
     }
     if (s == NATS_CONNECTION_AUTH_FAILED || s == NATS_NOT_PERMITTED) {
-        unibus_fail(err, UNIBUS_DENIED, "%s does not let this device in: %s", url,
+        unibus_fail(err, UNIBUS_DENIED, "%s does not let this %s in: %s", url,
+                    bus->has_identity ? "device" : "user",
                     text != NULL ? text : natsStatus_GetText(s));
-        return unibus_fix(err, "give the output of `unibus id show --json` to an admin");
+        return !bus->has_identity
+                   ? unibus_fix(err, "put user and password, or a token, into the address: "
+                                     "nats://user:password@host:port")
+                   : unibus_fix(err, "give the output of `unibus id show --json` to an admin");
     }
     unibus_fail(err, s == NATS_TIMEOUT ? UNIBUS_TIMEOUT : UNIBUS_UNREACHABLE,
                 "%s cannot be reached: %s", url, natsStatus_GetText(s));
     return unibus_fix(err, "is the node's bus running?");
 }
 
-static enum unibus_status connect_bus(struct unibus_bus *bus, const char *url,
-                                      struct unibus_err *err)
+enum unibus_status bus_connect(struct unibus_bus *bus, const char *url, struct unibus_err *err)
 {
     natsStatus s = set_options(bus, url);
+    if (s == NATS_OK && bus->prepare != NULL) {
+        s = bus->prepare(bus);
+    }
     if (s != NATS_OK) {
         return unibus_fail(err, UNIBUS_FAILED, "cannot prepare the bus: %s", natsStatus_GetText(s));
     }
@@ -193,29 +192,52 @@ static enum unibus_status connect_bus(struct unibus_bus *bus, const char *url,
     return s == NATS_OK ? UNIBUS_OK : cannot_connect(bus, url, s, err);
 }
 
+struct unibus_bus *bus_new(const struct unibus_identity *identity)
+{
+    struct unibus_bus *bus = calloc(1, sizeof(*bus));
+    if (bus == NULL) {
+        return NULL;
+    }
+    pthread_mutex_init(&bus->events.lock, NULL);
+    pthread_cond_init(&bus->events.closed, NULL);
+    if (identity != NULL) {
+        bus->nats = identity->nats;
+        bus->has_identity = true;
+    }
+    return bus;
+}
+
+enum unibus_status bus_node_url(struct unibus_client *client, char url_out[BUS_URL_MAX],
+                                struct unibus_err *err)
+{
+    struct unibus_node_info info;
+    enum unibus_status status = unibus_node_info(client->node, &info, err);
+    if (status == UNIBUS_OK && info.nats_url[0] == '\0') {
+        status = unibus_fail(err, UNIBUS_UNREACHABLE, "the node has no bus");
+    }
+    if (status == UNIBUS_OK) {
+        snprintf(url_out, BUS_URL_MAX, "%s", info.nats_url);
+    }
+    return status;
+}
+
 enum unibus_status unibus_bus_open(struct unibus_client *client, struct unibus_bus **bus_out,
                                    struct unibus_err *err)
 {
     const struct unibus_identity *identity;
-    struct unibus_node_info info;
+    char url[BUS_URL_MAX];
     enum unibus_status status = unibus_client_identity(client, &identity, err);
     if (status == UNIBUS_OK) {
-        status = unibus_node_info(client->node, &info, err);
+        status = bus_node_url(client, url, err);
     }
     if (status != UNIBUS_OK) {
         return status;
     }
-    if (info.nats_url[0] == '\0') {
-        return unibus_fail(err, UNIBUS_UNREACHABLE, "the node has no bus");
-    }
-    struct unibus_bus *bus = calloc(1, sizeof(*bus));
+    struct unibus_bus *bus = bus_new(identity);
     if (bus == NULL) {
         return unibus_fail(err, UNIBUS_FAILED, "no memory");
     }
-    pthread_mutex_init(&bus->events.lock, NULL);
-    pthread_cond_init(&bus->events.closed, NULL);
-    bus->nats = identity->nats;
-    status = connect_bus(bus, info.nats_url, err);
+    status = bus_connect(bus, url, err);
     if (status != UNIBUS_OK) {
         unibus_bus_close(&bus);
         return status;
@@ -229,11 +251,11 @@ static void await_closed(struct unibus_bus *bus)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WAIT_MS / 1000;
+    until.tv_sec += BUS_WAIT_MS / 1000;
     natsConnection_Close(bus->connection);
     pthread_mutex_lock(&bus->events.lock);
     int timed_out = 0;
-    while (!bus->is_closed && timed_out == 0) {
+    while ((!bus->is_closed || bus->is_receiving) && timed_out == 0) {
         timed_out = pthread_cond_timedwait(&bus->events.closed, &bus->events.lock, &until);
     }
     pthread_mutex_unlock(&bus->events.lock);
@@ -273,10 +295,10 @@ static enum unibus_status check_refused(const struct unibus_bus *bus, const char
     return unibus_fix(err, "`unibus room permissions ROOM` shows who may publish there");
 }
 
-static natsStatus send_post(struct unibus_bus *bus, const struct unibus_post *post)
+natsStatus bus_post(struct unibus_bus *bus, const struct unibus_post *post)
 {
     natsMsg *msg = NULL;
-    natsStatus s = natsMsg_Create(&msg, post->subject, NULL, (const char *)post->payload.ptr,
+    natsStatus s = natsMsg_Create(&msg, post->subject, post->reply, (const char *)post->payload.ptr,
                                   (int)post->payload.len);
     if (s == NATS_OK && post->ub_subject != NULL) {
         s = natsMsgHeader_Set(msg, "Ub-Subject", post->ub_subject);
@@ -286,20 +308,26 @@ static natsStatus send_post(struct unibus_bus *bus, const struct unibus_post *po
     }
     s = s == NATS_OK ? natsConnection_PublishMsg(bus->connection, msg) : s;
     natsMsg_Destroy(msg);
-    return s == NATS_OK ? natsConnection_FlushTimeout(bus->connection, WAIT_MS) : s;
+    return s;
+}
+
+enum unibus_status bus_cannot_publish(natsStatus s, size_t len, struct unibus_err *err)
+{
+    if (s == NATS_MAX_PAYLOAD) {
+        return unibus_fail_code(err, UNIBUS_FAILED, "too-large",
+                                "%zu bytes are more than the bus takes", len);
+    }
+    return unibus_fail(err, s == NATS_TIMEOUT ? UNIBUS_TIMEOUT : UNIBUS_UNREACHABLE,
+                       "publishing: %s", natsStatus_GetText(s));
 }
 
 enum unibus_status unibus_bus_publish(struct unibus_bus *bus, const struct unibus_post *post,
                                       struct unibus_err *err)
 {
-    natsStatus s = send_post(bus, post);
-    if (s == NATS_MAX_PAYLOAD) {
-        return unibus_fail_code(err, UNIBUS_FAILED, "too-large",
-                                "%zu bytes are more than the bus takes", post->payload.len);
-    }
+    natsStatus s = bus_post(bus, post);
+    s = s == NATS_OK ? natsConnection_FlushTimeout(bus->connection, BUS_WAIT_MS) : s;
     if (s != NATS_OK) {
-        return unibus_fail(err, s == NATS_TIMEOUT ? UNIBUS_TIMEOUT : UNIBUS_UNREACHABLE,
-                           "publishing: %s", natsStatus_GetText(s));
+        return bus_cannot_publish(s, post->payload.len, err);
     }
     return check_refused(bus, post->subject, err);
 }
@@ -308,7 +336,7 @@ enum unibus_status unibus_bus_subscribe(struct unibus_bus *bus, const char *subj
                                         struct unibus_err *err)
 {
     natsStatus s = natsConnection_SubscribeSync(&bus->subscription, bus->connection, subject);
-    s = s == NATS_OK ? natsConnection_FlushTimeout(bus->connection, WAIT_MS) : s;
+    s = s == NATS_OK ? natsConnection_FlushTimeout(bus->connection, BUS_WAIT_MS) : s;
     return s == NATS_OK ? UNIBUS_OK
                         : unibus_fail(err, UNIBUS_UNREACHABLE, "subscribing to %s: %s", subject,
                                       natsStatus_GetText(s));
@@ -342,7 +370,7 @@ void unibus_bus_next(struct unibus_bus *bus, int64_t timeout_ms, struct unibus_b
             take_message(msg, event_out);
             return;
         }
-        if (pop_event(bus, event_out) || left == 0) {
+        if (bus_pop_event(bus, event_out) || left == 0) {
             return;
         }
         if (s != NATS_TIMEOUT) {

@@ -71,10 +71,11 @@ static enum unibus_status read_counters(const struct unibus_room *room, json_t *
     return status;
 }
 
-/* Uses up the next counter: on disk before anything is sent with it (9.1). */
-static enum unibus_status next_counter(struct unibus_room *room, const char *subject,
-                                       uint64_t *counter_out, uint64_t *previous_out,
-                                       struct unibus_err *err)
+/* Uses up the next `count` counters, from *counter_out on: on disk before anything is sent with
+ * them (9.1). *previous_out: the one before on the subject. */
+static enum unibus_status next_counters(struct unibus_room *room, const char *subject, size_t count,
+                                        uint64_t *counter_out, uint64_t *previous_out,
+                                        struct unibus_err *err)
 {
     enum unibus_status status = unibus_home_lock(room->client->home, err);
     if (status != UNIBUS_OK) {
@@ -94,12 +95,13 @@ static enum unibus_status next_counter(struct unibus_room *room, const char *sub
     int64_t counter = wire_number(doc, "counter") + 1;
     int64_t epoch = ubr_log_state(room->log)->epoch;
     int64_t used = wire_number(doc, "epoch") == epoch ? wire_number(doc, "used") : 0;
+    int64_t last = counter + (int64_t)count - 1;
     *previous_out = (uint64_t)wire_number(subjects, subject);
     *counter_out = (uint64_t)counter;
-    json_object_set_new(subjects, subject, json_integer(counter));
-    json_object_set_new(doc, "counter", json_integer(counter));
+    json_object_set_new(subjects, subject, json_integer(last));
+    json_object_set_new(doc, "counter", json_integer(last));
     json_object_set_new(doc, "epoch", json_integer(epoch));
-    json_object_set_new(doc, "used", json_integer(used + 1));
+    json_object_set_new(doc, "used", json_integer(used + (int64_t)count));
     status = room_write_side(room, "counters", doc, err);
     json_decref(doc);
     unibus_home_unlock(room->client->home);
@@ -138,9 +140,9 @@ static enum unibus_status seal(const struct ubr_msg_draft *draft, uint8_t **wire
     return UNIBUS_OK;
 }
 
-static enum unibus_status seal_message(struct unibus_room *room,
-                                       const struct unibus_outgoing *outgoing, uint8_t **wire_out,
-                                       size_t *len_out, struct unibus_err *err)
+static enum unibus_status seal_messages(struct unibus_room *room,
+                                        const struct unibus_outgoing *outgoing, size_t count,
+                                        struct unibus_sealed *sealed_out, struct unibus_err *err)
 {
     const struct ubr_log_state *state = ubr_log_state(room->log);
     struct ubr_msg_draft draft = {
@@ -148,11 +150,9 @@ static enum unibus_status seal_message(struct unibus_room *room,
         .key = current_key(room),
         .kid = room->client->identity.kid,
         .sign = &room->client->identity.sign,
-        .time_ms = wire_now_ms(),
         .subject = ubr_bytes_of_text(outgoing->subject),
         .head_seq = state->entries - 1,
         .head = state->head,
-        .records = &outgoing->content,
         .record_n = 1,
     };
     if (outgoing->type != NULL) {
@@ -160,34 +160,55 @@ static enum unibus_status seal_message(struct unibus_room *room,
         draft.ext.media_type = ubr_bytes_of_text(outgoing->type);
     }
     ubr_ext_set(&draft.ext, UBR_EXT_PREVIOUS_COUNTER);
-    enum unibus_status status =
-        next_counter(room, outgoing->subject, &draft.counter, &draft.ext.previous_counter, err);
-    return status == UNIBUS_OK ? seal(&draft, wire_out, len_out, err) : status;
+    enum unibus_status status = next_counters(room, outgoing->subject, count, &draft.counter,
+                                              &draft.ext.previous_counter, err);
+    for (size_t i = 0; i < count && status == UNIBUS_OK; i++) {
+        draft.time_ms = wire_now_ms();
+        draft.records = &outgoing->contents[i];
+        status = seal(&draft, &sealed_out[i].wire, &sealed_out[i].len, err);
+        draft.ext.previous_counter = draft.counter++;
+    }
+    return status;
 }
 
-static enum unibus_status copy_plain(const struct unibus_outgoing *outgoing, uint8_t **wire_out,
-                                     size_t *len_out, struct unibus_err *err)
+static enum unibus_status copy_plain(struct ubr_bytes content, struct unibus_sealed *sealed_out,
+                                     struct unibus_err *err)
 {
-    uint8_t *copy = malloc(outgoing->content.len + 1);
+    uint8_t *copy = malloc(content.len + 1);
     if (copy == NULL) {
         return unibus_fail(err, UNIBUS_FAILED, "no memory");
     }
-    if (outgoing->content.len > 0) {
-        memcpy(copy, outgoing->content.ptr, outgoing->content.len);
+    if (content.len > 0) {
+        memcpy(copy, content.ptr, content.len);
     }
-    *wire_out = copy;
-    *len_out = outgoing->content.len;
+    sealed_out->wire = copy;
+    sealed_out->len = content.len;
     return UNIBUS_OK;
 }
 
-enum unibus_status unibus_message_seal(struct unibus_room *room,
-                                       const struct unibus_outgoing *outgoing, uint8_t **wire_out,
-                                       size_t *len_out, struct unibus_err *err)
+void unibus_messages_clear(struct unibus_sealed *sealed, size_t count)
 {
-    enum unibus_status status = room_check_sendable(room, err);
-    if (status != UNIBUS_OK) {
-        return status;
+    for (size_t i = 0; i < count; i++) {
+        free(sealed[i].wire);
+        sealed[i].wire = NULL;
     }
-    return unibus_room_is_plain(room) ? copy_plain(outgoing, wire_out, len_out, err)
-                                      : seal_message(room, outgoing, wire_out, len_out, err);
+}
+
+enum unibus_status unibus_messages_seal(struct unibus_room *room,
+                                        const struct unibus_outgoing *outgoing, size_t count,
+                                        struct unibus_sealed *sealed_out, struct unibus_err *err)
+{
+    bool is_plain = unibus_room_is_plain(room);
+    memset(sealed_out, 0, count * sizeof(*sealed_out));
+    enum unibus_status status = room_check_sendable(room, count, err);
+    if (status == UNIBUS_OK && !is_plain) {
+        status = seal_messages(room, outgoing, count, sealed_out, err);
+    }
+    for (size_t i = 0; i < count && status == UNIBUS_OK && is_plain; i++) {
+        status = copy_plain(outgoing->contents[i], &sealed_out[i], err);
+    }
+    if (status != UNIBUS_OK) {
+        unibus_messages_clear(sealed_out, count);
+    }
+    return status;
 }

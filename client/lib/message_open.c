@@ -120,7 +120,7 @@ static enum unibus_status save_windows(struct unibus_room *room,
 
 enum unibus_status unibus_messages_flush(struct unibus_room *room, struct unibus_err *err)
 {
-    if (room->accepted == 0) {
+    if (room->accepted == 0 || room->forgets) {
         return UNIBUS_OK;
     }
     uint8_t *saved = malloc(UBR_WINDOW_SAVED_MAX);
@@ -134,6 +134,11 @@ enum unibus_status unibus_messages_flush(struct unibus_room *room, struct unibus
     room->accepted = status == UNIBUS_OK ? 0 : room->accepted;
     room->windows_saved_mono_ms = wire_mono_ms();
     return status;
+}
+
+void unibus_messages_forget(struct unibus_room *room)
+{
+    room->forgets = true;
 }
 
 /* What was signed: a member's word for the hash of an entry that this client has not got. */

@@ -44,6 +44,7 @@ struct unibus_room {
     size_t windows_len;
     uint64_t accepted; /* messages accepted since the windows were saved */
     uint64_t windows_saved_mono_ms;
+    bool forgets; /* the windows are not kept in the home */
 };
 
 /* room_doc.c */
@@ -122,7 +123,8 @@ enum unibus_status room_change_first(struct unibus_room **room, room_decide_fn d
                                      bool is_plain, struct unibus_err *err);
 
 /* room_send.c */
-/* 9.7: refuses where a client must not send. */
-enum unibus_status room_check_sendable(struct unibus_room *room, struct unibus_err *err);
+/* 9.7: refuses where a client must not send that many messages. */
+enum unibus_status room_check_sendable(struct unibus_room *room, size_t count,
+                                       struct unibus_err *err);
 
 #endif

@@ -23,7 +23,8 @@ static int64_t used_in_epoch(const struct unibus_room *room, const char *folder)
 }
 
 /* 6.5: an old or used-up epoch is rotated first. */
-static enum unibus_status check_epoch_age(const struct unibus_room *room, struct unibus_err *err)
+static enum unibus_status check_epoch_age(const struct unibus_room *room, size_t count,
+                                          struct unibus_err *err)
 {
     const struct ubr_log_state *state = ubr_log_state(room->log);
     const json_t *since = json_object_get(room->doc, "epoch_since");
@@ -33,7 +34,7 @@ static enum unibus_status check_epoch_age(const struct unibus_room *room, struct
         return refuse(err, UBR_E_STALE, "the epoch is too old");
     }
     if (state->rotate_msgs > 0 && used_in_epoch(room, "counters") + used_in_epoch(room, "windows") +
-                                          (int64_t)room->accepted >=
+                                          (int64_t)room->accepted + (int64_t)count >
                                       (int64_t)state->rotate_msgs) {
         return refuse(err, UBR_E_STALE, "the epoch is used up");
     }
@@ -110,7 +111,8 @@ static enum unibus_status check_state(const struct unibus_room *room, struct uni
     return UNIBUS_OK;
 }
 
-enum unibus_status room_check_sendable(struct unibus_room *room, struct unibus_err *err)
+enum unibus_status room_check_sendable(struct unibus_room *room, size_t count,
+                                       struct unibus_err *err)
 {
     const struct ubr_log_state *state = ubr_log_state(room->log);
     enum unibus_status status = check_state(room, err);
@@ -123,7 +125,7 @@ enum unibus_status room_check_sendable(struct unibus_room *room, struct unibus_e
     if (room_secret(room, state->epoch) == NULL) {
         return refuse(err, UBR_E_MSG_EPOCH, "this device has not got the key");
     }
-    status = check_epoch_age(room, err);
+    status = check_epoch_age(room, count, err);
     if (status == UNIBUS_OK) {
         status = check_revocations(room, err);
     }

@@ -27,6 +27,7 @@ bool unibus_nonce_is_good(const char *nonce);
  * this connection. */
 struct unibus_post {
     const char *subject;
+    const char *reply; /* where an answer is awaited; NULL = nowhere */
     const char *ub_subject;
     const char *nats_id;
     struct ubr_bytes payload;

@@ -15,16 +15,23 @@ enum unibus_status unibus_subject(const struct unibus_room *room, const char *ch
                                   bool may_match, char subject_out[512], struct unibus_err *err);
 
 struct unibus_outgoing {
-    const char *subject; /* from unibus_subject */
-    const char *type;    /* media type; NULL = none */
-    struct ubr_bytes content;
+    const char *subject;              /* from unibus_subject */
+    const char *type;                 /* media type; NULL = none */
+    const struct ubr_bytes *contents; /* a message each */
 };
 
-/* The payload to publish on the subject, with header Ub-Subject. Its counter is on disk before this
- * returns. Refuses as 9.7 demands (E-STALE, E-CLOSED, …). *wire_out is the caller's to free. */
-enum unibus_status unibus_message_seal(struct unibus_room *room,
-                                       const struct unibus_outgoing *outgoing, uint8_t **wire_out,
-                                       size_t *len_out, struct unibus_err *err);
+struct unibus_sealed {
+    uint8_t *wire;
+    size_t len;
+};
+
+/* The payloads to publish on the subject, with header Ub-Subject. Their counters are on disk before
+ * this returns, with one write for all. Refuses as 9.7 demands (E-STALE, E-CLOSED, …): all are
+ * sealed or none is. Give them back with unibus_messages_clear. */
+enum unibus_status unibus_messages_seal(struct unibus_room *room,
+                                        const struct unibus_outgoing *outgoing, size_t count,
+                                        struct unibus_sealed *sealed_out, struct unibus_err *err);
+void unibus_messages_clear(struct unibus_sealed *sealed, size_t count);
 
 struct unibus_incoming {
     const char *subject;    /* as delivered */
@@ -51,5 +58,8 @@ void unibus_said_clear(struct unibus_said *said);
 
 /* Replay windows are kept in the home every second; call this at the end. */
 enum unibus_status unibus_messages_flush(struct unibus_room *room, struct unibus_err *err);
+/* What this handle accepts is remembered in it only, never in the home: for programs that show no
+ * message to anybody, and so that several handles of one home may accept the same ones. */
+void unibus_messages_forget(struct unibus_room *room);
 
 #endif

@@ -410,8 +410,15 @@ static enum unibus_status seal(struct unibus_room *room, const char *text, uint8
 {
     char subject[512];
     assert_int_equal(unibus_subject(room, "chat", false, subject, err), UNIBUS_OK);
-    const struct unibus_outgoing outgoing = {subject, NULL, ubr_bytes_of_text(text)};
-    return unibus_message_seal(room, &outgoing, wire_out, len_out, err);
+    const struct ubr_bytes content = ubr_bytes_of_text(text);
+    const struct unibus_outgoing outgoing = {subject, NULL, &content};
+    struct unibus_sealed sealed;
+    enum unibus_status status = unibus_messages_seal(room, &outgoing, 1, &sealed, err);
+    if (status == UNIBUS_OK) {
+        *wire_out = sealed.wire;
+        *len_out = sealed.len;
+    }
+    return status;
 }
 
 static enum unibus_status open_wire(struct unibus_room *room, const char *channel,
