@@ -33,7 +33,7 @@ struct cli_option {
 
 extern const struct cli_command cli_commands[]; /* ended by a NULL noun */
 extern const struct cli_option cli_options[];   /* ended by a NULL name */
-#define CLI_OPTIONS_MAX 40
+#define CLI_OPTIONS_MAX 64
 
 struct cli {
     const char *program;
@@ -107,6 +107,10 @@ enum unibus_status cli_config_diff(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_config_reload(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_module_ls(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_module_new(struct cli *cli, struct unibus_err *err);
+enum unibus_status cli_bench_pub(struct cli *cli, struct unibus_err *err);
+enum unibus_status cli_bench_sub(struct cli *cli, struct unibus_err *err);
+enum unibus_status cli_bench_req(struct cli *cli, struct unibus_err *err);
+enum unibus_status cli_bench_fanout(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_info(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_module_check(struct cli *cli, struct unibus_err *err);
 enum unibus_status cli_module_inspect(struct cli *cli, struct unibus_err *err);

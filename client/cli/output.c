@@ -280,7 +280,12 @@ void out_progress(void *arg, int64_t done, int64_t total)
     for (int i = 0; i < BAR_WIDTH; i++) {
         fputc(i < filled ? '#' : '.', stderr);
     }
-    fprintf(stderr, "] %3d%% %.1f MiB ", (int)(done * 100 / total), (double)done / 1048576);
+    fprintf(stderr, "] %3d%% ", (int)(done * 100 / total));
+    if (progress->note[0] != '\0') {
+        fprintf(stderr, "%s ", progress->note);
+    } else {
+        fprintf(stderr, "%.1f MiB ", (double)done / 1048576);
+    }
     fflush(stderr);
 }
 

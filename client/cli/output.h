@@ -33,6 +33,7 @@ bool out_is_json(const struct cli *cli);
 struct out_progress {
     const struct cli *cli;
     const char *title;
+    char note[48]; /* behind the bar; empty: how many MiB */
     long long drawn_ms;
     bool is_drawn;
 };

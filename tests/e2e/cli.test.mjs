@@ -67,6 +67,10 @@ test('every command that prints data takes --json, and every one in the docs exi
   assert.deepEqual(ear.of('message').map(({ channel }) => channel), ['chat', 'files']);
   assert.deepEqual(ear.running.exit, { code: 0, signal: null });
   seen.push('sub ops');
+  await check(op, 'bench pub', 'url publishers verified', '--room', 'ops', '--msgs', '5');
+  await check(op, 'bench fanout', 'publishers subscribers', '--room', 'ops', '--msgs', '5');
+  await check(op, 'bench sub', 'subscribers verified', '--room', 'ops', '--duration', '100ms');
+  await check(op, 'bench req', 'answerers', '--room', 'ops', '--reply', '--duration', '100ms');
   const out = join(bob.home, 'got.json');
   await bob.ok(['blob', 'get', 'ops', JSON.stringify(blob), '-o', out, '--json']);
   assert.deepEqual(await readFile(out), await readFile(file));
