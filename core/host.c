@@ -217,10 +217,19 @@ static enum ub_status host_reload(const struct ub_host *pub, bool is_dry, char *
     return status;
 }
 
+static void host_fault(const struct ub_host *pub, const struct ub_err *err)
+{
+    const struct host *host = (const struct host *)pub;
+    if (host->fault != NULL) {
+        host->fault(host->fault_ctx, err);
+    }
+}
+
 static const struct ub_host_config host_config = {.size = sizeof(host_config),
                                                   .effective_json = host_effective_json,
                                                   .modules_json = host_modules_json,
-                                                  .reload = host_reload};
+                                                  .reload = host_reload,
+                                                  .fault = host_fault};
 
 static const struct ub_host_secret host_secret = {.size = sizeof(host_secret),
                                                   .bytes = secret_bytes};

@@ -15,6 +15,9 @@ struct host {
     /* Where a setting was said; NULL = nowhere. */
     struct ub_where (*where)(const void *ctx, const char *setting);
     const void *where_ctx;
+    /* Where faults go while create or prepare judges settings; NULL = it does not. */
+    void (*fault)(void *ctx, const struct ub_err *err);
+    void *fault_ctx;
 };
 
 void host_init(struct host *host, struct node *node, const char *module);

@@ -27,21 +27,64 @@ static bool life_fault(struct instance *instance, enum error_id id, const struct
     return false;
 }
 
+/* ---- settings ---------------------------------------------------------------------------------
+ */
+
+/* A module judges its settings: what it finds goes to the report. */
+struct judging {
+    struct instance *instance;
+    enum error_id id;
+    struct ub_where where; /* of the block, for faults without a place of their own */
+    struct report *report;
+};
+
+static void judging_fault(void *ctx, const struct ub_err *err)
+{
+    const struct judging *judging = ctx;
+    report_add_err(judging->report, judging->id, judging->where, judging->instance->block->name,
+                   err);
+}
+
+static void judging_begin(struct judging *judging, const struct config_block *block)
+{
+    struct host *host = &judging->instance->host;
+    judging->where = block->where;
+    host->where = block_where;
+    host->where_ctx = block; /* so that it can name lines of the new config */
+    host->fault = judging_fault;
+    host->fault_ctx = judging;
+}
+
+static bool judging_end(struct judging *judging, const struct ub_err *err)
+{
+    struct host *host = &judging->instance->host;
+    host->where_ctx = judging->instance->block;
+    host->fault = NULL;
+    host->fault_ctx = NULL;
+    if (err->status != UB_OK) {
+        judging_fault(judging, err);
+    }
+    return err->status == UB_OK;
+}
+
 bool life_create(struct instance *instance, struct report *report)
 {
     struct ub_err err = UB_ERR_INIT;
+    struct judging judging = {.instance = instance, .id = ERROR_MODULE_CREATE, .report = report};
+    judging_begin(&judging, instance->block);
     life_enter(instance, "create");
-    instance->host.where = block_where;
-    instance->host.where_ctx = instance->block;
     err.status = instance->loaded.ops.create(&instance->host.pub, instance->settings.data,
                                              &instance->self, &err);
     life_leave(instance);
-    if (err.status != UB_OK) {
-        return life_fault(instance, ERROR_MODULE_CREATE, &err, report);
+    if (!judging_end(&judging, &err)) {
+        return false;
     }
     instance->step = STEP_CREATED;
     return true;
 }
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 static struct ub_service service_of(const struct binding *binding, const struct instance *provider)
 {
@@ -142,17 +185,13 @@ bool life_prepare(struct instance *instance, const struct config_block *block, c
                   void **token_out, struct report *report)
 {
     struct ub_err err = UB_ERR_INIT;
+    struct judging judging = {.instance = instance, .id = ERROR_RELOAD_PREPARE, .report = report};
     *token_out = NULL;
-    instance->host.where_ctx = block; /* so that it can name lines of the new config */
+    judging_begin(&judging, block);
     life_enter(instance, "prepare");
     err.status = instance->loaded.ops.prepare(instance->self, settings, token_out, &err);
     life_leave(instance);
-    instance->host.where_ctx = instance->block;
-    if (err.status == UB_OK) {
-        return true;
-    }
-    report_add_err(report, ERROR_RELOAD_PREPARE, block->where, instance->block->name, &err);
-    return false;
+    return judging_end(&judging, &err);
 }
 
 void life_commit(struct instance *instance, void *token)

@@ -212,6 +212,10 @@ struct ub_host_config {
      * done it: never on a loop. */
     enum ub_status (*reload)(const struct ub_host *host, bool is_dry, char **json_out,
                              struct ub_err *err);
+    /* One of several faults of the settings: people want to hear of all of them at once. The last
+     * one is returned as ever, the others are put here first, in order. Threads: main, within
+     * create and prepare; at other times nobody hears it. */
+    void (*fault)(const struct ub_host *host, const struct ub_err *err);
 };
 
 struct ub_host {

@@ -219,6 +219,29 @@ static enum ub_status judge_record(struct judge *judge)
 /* ---- the whole --------------------------------------------------------------------------------
  */
 
+/* Every faulty record is told of; the last one in err, as any module does. */
+static enum ub_status judge_all(struct judge *judge, size_t count)
+{
+    enum ub_status all = UB_OK;
+    struct ub_err err = UB_ERR_INIT, *last = judge->err;
+    judge->err = &err;
+    for (size_t i = 0; i < count; i++) {
+        judge->record = &((const struct users_record *)judge->settings->users.items)[i];
+        judge->number = i + 1;
+        enum ub_status status = judge_record(judge);
+        if (status != UB_OK && all != UB_OK) {
+            (judge->host->config->fault)(judge->host, last); /* ( ): no macro */
+        }
+        if (status != UB_OK) {
+            all = status;
+            *last = err;
+            err = (struct ub_err)UB_ERR_INIT;
+        }
+    }
+    judge->err = last;
+    return all;
+}
+
 static enum ub_status find_anonymous(const struct judge *judge)
 {
     const char *name = judge->settings->no_auth_user;
@@ -265,12 +288,7 @@ enum ub_status users_table_new(const struct ub_host *host, const struct users_se
                                           (enum users_inboxes)settings->inboxes};
     struct judge judge = {
         .host = host, .settings = settings, .key = key, .table = table, .err = err};
-    enum ub_status status = UB_OK;
-    for (size_t i = 0; i < count && status == UB_OK; i++) {
-        judge.record = &((const struct users_record *)settings->users.items)[i];
-        judge.number = i + 1;
-        status = judge_record(&judge);
-    }
+    enum ub_status status = judge_all(&judge, count);
     status = status == UB_OK ? find_anonymous(&judge) : status;
     if (status != UB_OK) {
         users_table_unref(&table);

@@ -104,6 +104,23 @@ static void faulty_users_are_named(void **state)
     }
 }
 
+static void every_faulty_user_is_told(void **state)
+{
+    (void)state;
+    plan_fails(
+        USERS("{ user = \"a\" },\n{ user = \"b\", bcrypt = \"x\" },\n"
+              "{ name = \"c\", cert_subject = \"CN=c\" },\n{ nkey = \"x\" }"),
+        statics, 1,
+        "unibus.lua:3: module \"users\": users[1]: has none of password, bcrypt, nkey, token "
+        "and cert_subject: exactly one says how the user logs in\n"
+        "unibus.lua:4: module \"users\": users[2]: bcrypt is no bcrypt hash of 60 "
+        "characters: unibus passwd makes one\n"
+        "unibus.lua:6: module \"users\": users[4]: nkey \"x\" is no public key of a user: \"U\" "
+        "and "
+        "55 more of A-Z and 2-7; was a seed (\"SU…\") written here, make a new one\n"
+        "3 errors, nothing was started.\n");
+}
+
 /* The codes stand in the report beside the words. */
 static void faults_have_codes(void **state)
 {
@@ -798,6 +815,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         USERS_TEST(faulty_users_are_named),
+        USERS_TEST(every_faulty_user_is_told),
         USERS_TEST(faults_have_codes),
         USERS_TEST(users_are_named_once),
         USERS_TEST(passwords_are_never_shown),
