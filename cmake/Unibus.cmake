@@ -2,7 +2,7 @@
 # Flags, libraries and the functions that the folders use:
 #   ub_library(name SOURCES… LIBS…)    a static library, position independent
 #   ub_module(name SOURCES… LIBS…)     build/modules/<name>.so and the static twin <name>-static
-#   ub_link_modules(program)           the modules linked into a program
+#   ub_link_modules(program [names…])  the modules linked into a program
 #   ub_unit_test(name SOURCES… LIBS…)  a cmocka program, registered with CTest
 
 set(CMAKE_C_STANDARD 11)
@@ -87,10 +87,13 @@ function(ub_module name)
   target_include_directories(${name}-static PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 endfunction()
 
-# Links every module that ub_module has made into the program, whole, so that a symbol that two of
-# them define is an error.
+# Links modules into the program, whole, so that a symbol that two of them define is an error: those that are named,
+# else every one that ub_module has made.
 function(ub_link_modules program)
-  get_property(modules GLOBAL PROPERTY UB_MODULES)
+  set(modules ${ARGN})
+  if(NOT modules)
+    get_property(modules GLOBAL PROPERTY UB_MODULES)
+  endif()
   set(entries "")
   foreach(module ${modules})
     string(REPLACE "-" "_" c_name ${module})

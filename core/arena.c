@@ -9,6 +9,7 @@
 
 struct arena_piece {
     struct arena_piece *next;
+    size_t size; /* of bytes */
     max_align_t bytes[];
 };
 
@@ -20,6 +21,7 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size)
     struct arena_piece *piece = calloc(1, total);
     CHECK(piece != NULL);
     piece->next = arena->pieces;
+    piece->size = total - sizeof(*piece);
     arena->pieces = piece;
     return piece->bytes;
 }
@@ -50,6 +52,7 @@ void arena_fini(struct arena *arena)
     while (arena->pieces != NULL) {
         struct arena_piece *piece = arena->pieces;
         arena->pieces = piece->next;
+        explicit_bzero(piece->bytes, piece->size); /* a front's config has passwords in it */
         free(piece);
     }
 }

@@ -36,7 +36,8 @@ bool boot_plan(struct boot *boot)
 
 static bool boot_open_state(struct boot *boot)
 {
-    return state_open(boot->node.state_dir,
+    return boot->source->front != NULL ||
+           state_open(boot->node.state_dir,
                       plan_where(&boot->plan, &boot->plan.config.node, "state"), &boot->lock_fd,
                       &boot->report);
 }

@@ -19,8 +19,10 @@ enum value_kind {
     VALUE_STRING,
     VALUE_LIST, /* of strings; an empty table too */
     VALUE_RECORDS,
-    VALUE_SECRET, /* text is the path of its file */
-    VALUE_HOLE    /* stands for a value whose fault is reported already */
+    VALUE_SECRET,      /* text is the path of its file */
+    VALUE_SECRET_TEXT, /* text is the secret itself, wiped when a field has taken it: of a front
+                          whose language has passwords in it; Lua cannot make one */
+    VALUE_HOLE         /* stands for a value whose fault is reported already */
 };
 
 /* A text of the command line or of a field's default is read as the field's kind says. */

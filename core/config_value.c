@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <unibus/error.h>
+
 #include "config_fill.h"
 #include "config_kind.h"
 #include "secret.h"
@@ -38,6 +40,9 @@ static void written(const struct fill *fill, char *out, size_t size)
         break;
     case VALUE_STRING:
         snprintf(out, size, "\"%.200s\"", value->text);
+        break;
+    case VALUE_SECRET_TEXT:
+        snprintf(out, size, "…");
         break;
     default:
         snprintf(out, size, "{ … }");
@@ -300,16 +305,31 @@ static void fill_state_path(struct fill *fill)
     }
 }
 
+/* Takes the text into guarded memory and leaves nothing where it stood: that is memory of the
+ * config, which stays as long as the node. */
+static enum ub_status take_secret_text(struct fill *fill, struct ub_secret **secret_out,
+                                       struct ub_err *err)
+{
+    char *text = (char *)(uintptr_t)fill->value.text;
+    *secret_out = secret_new(text, strlen(text));
+    explicit_bzero(text, strlen(text));
+    return *secret_out != NULL ? UB_OK : ub_fail(err, UB_ENOMEM, "no memory for a secret");
+}
+
 static void fill_secret(struct fill *fill)
 {
-    if (fill->value.kind != VALUE_SECRET) {
+    struct ub_err err = UB_ERR_INIT;
+    struct ub_secret *secret = NULL;
+    enum ub_status status;
+    if (fill->value.kind == VALUE_SECRET_TEXT) {
+        status = take_secret_text(fill, &secret, &err);
+    } else if (fill->value.kind == VALUE_SECRET) {
+        status = secret_read(path_join(fill, fill->value.text), &secret, &err);
+    } else {
         needs(fill, "secret \"file\"");
         return;
     }
-    struct ub_err err = UB_ERR_INIT;
-    struct ub_secret *secret = NULL;
-    const char *path = path_join(fill, fill->value.text);
-    if (secret_read(path, &secret, &err) != UB_OK) {
+    if (status != UB_OK) {
         report_add(fill->report, ERROR_CONFIG_SECRET, fill->value.where, "%s: %s: %s",
                    fill->block->title, fill->field.name, err.message);
         fill->is_sound = false;

@@ -232,6 +232,10 @@ static void write_secret(FILE *out, const struct effective *effective)
         fputs("nil", out);
         return;
     }
+    if (effective->said->kind == VALUE_SECRET_TEXT) {
+        fputs("\"…\"", out);
+        return;
+    }
     fputs("secret ", out);
     quote(out, effective->said->text != NULL ? effective->said->text : "");
 }

@@ -50,7 +50,7 @@ static char *state_path_text(const struct plan *plan, const struct effective *ef
 static char *secret_text(const struct effective *effective)
 {
     const struct config_value *said = effective->said;
-    if (said == NULL || said->text == NULL) {
+    if (said == NULL || said->text == NULL || said->kind == VALUE_SECRET_TEXT) {
         return nil_text();
     }
     bool is_relative = said->text[0] != '/' && said->dir != NULL;

@@ -54,6 +54,12 @@
       "include each file once")                                                                    \
     X(CONFIG_ENVFILE, "E-CONFIG-026", "a line of an env file that is no NAME=value",               \
       "repair the line that is named")                                                             \
+    X(FRONT_SYNTAX, "E-FRONT-001", "a nats.conf that breaks the rules of its grammar",             \
+      "repair the place that is named")                                                            \
+    X(FRONT_UNSUPPORTED, "E-FRONT-002", "a nats.conf asks for what unibus does not have",          \
+      "take the setting out, or do as its message says")                                           \
+    X(FRONT_ACCESS, "E-FRONT-003", "a nats.conf contradicts itself in who may log in",             \
+      "name each user once, in one place")                                                         \
     X(MODULE_PATH, "E-MODULE-001", "a module's path is not absolute",                              \
       "write an absolute path, or leave it out")                                                   \
     X(MODULE_FILE, "E-MODULE-002", "a module's file is not there",                                 \

@@ -11,13 +11,6 @@
 
 static const char *const log_level_names[] = {"error", "warn", "info", "debug"};
 
-struct log_event {
-    enum ub_log_level level;
-    const char *module, *event, *message;
-    const struct ub_log_field *fields;
-    size_t count;
-};
-
 void log_init(struct log *log, const struct clock *clock, int fd)
 {
     memset(log, 0, sizeof(*log));
@@ -60,7 +53,7 @@ static bool text_needs_quotes(const char *text)
     return text[0] == '\0' || strpbrk(text, " \"\\=") != NULL;
 }
 
-static void log_text_field(FILE *out, const struct ub_log_field *field)
+void log_text_field(FILE *out, const struct ub_log_field *field)
 {
     if (field->kind == UB_LOG_NUMBER) {
         fprintf(out, " %s=%" PRId64, field->name, field->number);
@@ -141,26 +134,38 @@ static void log_write(struct log *log, const char *line, size_t len)
     pthread_mutex_unlock(&log->lock);
 }
 
+static void log_own_form(void *ctx, FILE *out, const struct log_event *event)
+{
+    const struct log *log = ctx;
+    bool is_json = log->format == LOG_FORMAT_JSON; /* once: a reload may change it meanwhile */
+    fputs(is_json ? "{\"time\":\"" : "", out);
+    log_time(out, event->now_ms);
+    fputs(is_json ? "\"" : "", out);
+    (is_json ? log_as_json : log_as_text)(out, event);
+}
+
 void log_emit(struct log *log, enum ub_log_level level, const char *module, const char *event,
               const char *message, const struct ub_log_field *fields, size_t count)
 {
     if (!log_is_enabled(log, level)) {
         return;
     }
-    const struct log_event one = {level, module, event, message, fields, count};
+    const struct log_event one = {
+        level, module, event, message, fields, count, clock_now_ms(log->clock)};
     char *line = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&line, &len);
     if (out == NULL) {
         return;
     }
-    bool is_json = log->format == LOG_FORMAT_JSON; /* once: a reload may change it meanwhile */
-    fputs(is_json ? "{\"time\":\"" : "", out);
-    log_time(out, clock_now_ms(log->clock));
-    fputs(is_json ? "\"" : "", out);
-    (is_json ? log_as_json : log_as_text)(out, &one);
+    if (log->form != NULL) {
+        log->form(log->form_ctx, out, &one);
+    } else {
+        log_own_form(log, out, &one);
+    }
+    bool is_line = ftell(out) > 0;
     fputc('\n', out);
-    if (fclose(out) == 0) {
+    if (fclose(out) == 0 && is_line) {
         log_write(log, line, len);
     }
     free(line);

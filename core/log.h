@@ -16,8 +16,22 @@
 
 enum log_format { LOG_FORMAT_TEXT = 0, LOG_FORMAT_JSON };
 
+struct log_event {
+    enum ub_log_level level;
+    const char *module, *event, *message;
+    const struct ub_log_field *fields;
+    size_t count;
+    int64_t now_ms; /* UTC */
+};
+
+/* Writes the whole line but for its end, everything dangerous escaped; or nothing, and then there
+ * is no line. Threads: any. */
+typedef void (*log_form_fn)(void *ctx, FILE *out, const struct log_event *event);
+
 struct log {
     const struct clock *clock;
+    log_form_fn form; /* of a front, in place of our own; NULL = ours. Set before any thread runs */
+    void *form_ctx;
     _Atomic int level;  /* enum ub_log_level: the last one that is shown */
     _Atomic int format; /* enum log_format */
     int fd;             /* where lines go, or -1 */
@@ -54,6 +68,9 @@ enum log_escape {
     LOG_ESCAPE_LUA,    /* the same as a Lua text reads it again: \u{HHHH} */
     LOG_ESCAPE_JSON    /* \uHHHH, and U+FFFD for bytes that are not UTF-8 */
 };
+
+/* ` name=value`, as in a text line. */
+void log_text_field(FILE *out, const struct ub_log_field *field);
 
 /* Writes text to out with everything dangerous escaped (log_escape.c). */
 void log_escape(FILE *out, const char *text, enum log_escape how);

@@ -22,7 +22,11 @@ struct ub_where plan_where(const struct plan *plan, const struct config_block *b
 
 bool plan_read(struct plan *plan, const struct plan_source *source, struct report *report)
 {
-    config_load(&plan->config, source->config_file, report);
+    if (source->front != NULL) {
+        source->front->load(source->front->ctx, &plan->config, report);
+    } else {
+        config_load(&plan->config, source->config_file, report);
+    }
     for (size_t i = 0; i < source->set_count; i++) {
         config_set(&plan->config, source->sets[i], report);
     }
@@ -102,7 +106,9 @@ bool plan_build(struct plan *plan, const struct plan_source *source, struct node
     }
     resolver_resolve(plan->instances, plan->count, plan->order, &plan->arena, report);
     plan_create(plan, report);
-    plan_judge_posture(plan, report);
+    if (source->front == NULL) {
+        plan_judge_posture(plan, report);
+    }
     return report->count == 0;
 }
 

@@ -8,9 +8,19 @@
 
 #include "posture.h"
 
+/* A front: a program that runs the core on a config of another language (front/). Its node keeps
+ * nothing, so it has no state folder; and since its language names no posture, none is required. */
+struct plan_front {
+    /* Fills the config, as config_load does from Lua. Faults go to the report. The main loop's
+     * thread, at the start and at every reload. */
+    void (*load)(void *ctx, struct config *config, struct report *report);
+    void *ctx;
+};
+
 struct plan_source {
     const char *config_file;
-    const char *const *sets; /* module.key=value */
+    const struct plan_front *front; /* NULL = config_file is in Lua */
+    const char *const *sets;        /* module.key=value */
     size_t set_count;
     struct loader loader;
 };

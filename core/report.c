@@ -77,6 +77,20 @@ void report_add(struct report *report, enum error_id id, struct ub_where where, 
     report_push(report, id, where, message);
 }
 
+void report_add_at(struct report *report, enum error_id id, struct ub_where where, uint32_t column,
+                   const char *format, ...)
+{
+    char message[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    struct report_item *item = report_push(report, id, where, message);
+    if (item != NULL) {
+        item->column = column;
+    }
+}
+
 void report_add_err(struct report *report, enum error_id id, struct ub_where where,
                     const char *module, const struct ub_err *err)
 {
@@ -120,6 +134,9 @@ static int report_compare(const void *left, const void *right)
     if (a->line != b->line) {
         return a->line < b->line ? -1 : 1;
     }
+    if (a->column != b->column) {
+        return a->column < b->column ? -1 : 1;
+    }
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
@@ -142,7 +159,9 @@ void report_print(struct report *report, FILE *out, const char *outcome)
     report_sort(report);
     for (size_t i = 0; i < report->count; i++) {
         const struct report_item *item = &report->items[i];
-        if (item->file != NULL && item->line > 0) {
+        if (item->file != NULL && item->column > 0) {
+            fprintf(out, "%s:%u:%u: ", item->file, (unsigned)item->line, (unsigned)item->column);
+        } else if (item->file != NULL && item->line > 0) {
             fprintf(out, "%s:%u: ", item->file, (unsigned)item->line);
         } else if (item->file != NULL) {
             fprintf(out, "%s: ", item->file);

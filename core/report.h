@@ -17,6 +17,7 @@ struct report_item {
     char code[32]; /* the table's, or a module's own */
     const char *file;
     uint32_t line;
+    uint32_t column; /* 0 = not known */
     const char *message;
     size_t order;
 };
@@ -37,6 +38,11 @@ UB_PRINTF(4, 5)
 void report_add(struct report *report, enum error_id id, struct ub_where where, const char *format,
                 ...);
 
+/* The same with a column, from 1. */
+UB_PRINTF(5, 6)
+void report_add_at(struct report *report, enum error_id id, struct ub_where where, uint32_t column,
+                   const char *format, ...);
+
 /* A module's own words: `module "x": MESSAGE`, with his code and place if he gave them. */
 void report_add_err(struct report *report, enum error_id id, struct ub_where where,
                     const char *module, const struct ub_err *err);
@@ -46,7 +52,8 @@ void report_place(struct ub_where where, struct ub_where from, char *out, size_t
 
 void report_sort(struct report *report);
 
-/* `FILE:LINE: message` for each, sorted, then `2 errors, nothing was started.` */
+/* `FILE:LINE: message` (`FILE:LINE:COLUMN:`, if known) for each, sorted, then `2 errors, nothing
+ * was started.` */
 void report_print(struct report *report, FILE *out, const char *outcome);
 
 /* The same as log events with their codes. */
