@@ -169,7 +169,8 @@ static enum ub_verdict by_nothing(struct login *login, const struct users_entry 
                    sizeof(hash));
         *entry_out = find_secret(login->table, USERS_BY_CERT, hash);
     }
-    if (*entry_out == NULL && cred->is_loopback && cred->password == NULL) {
+    bool may_be_guest = cred->is_loopback || login->table->policy.guests == USERS_GUESTS_ANYWHERE;
+    if (*entry_out == NULL && may_be_guest && cred->password == NULL) {
         *entry_out = login->table->anonymous;
         login->mark = login->users->anonymous_mark;
     }

@@ -67,6 +67,8 @@ static const struct ub_field fields[] = {
     UB_FIELD_STRING(S, no_auth_user, NULL, UB_LIVE,
                     "user or name of whom clients on loopback are that show nothing; needs posture "
                     "dev"),
+    UB_FIELD_CHOICE(S, guests, "loopback", "loopback|anywhere", UB_LIVE,
+                    "where no_auth_user is for clients from; anywhere: as in nats-server"),
     UB_FIELD_CHOICE(S, room_subjects, "deny", "deny|allow", UB_LIVE,
                     "allow: users may be granted subjects of rooms; needs posture dev"),
     UB_FIELD_CHOICE(S, inboxes, "private", "private|open", UB_LIVE,
@@ -154,7 +156,9 @@ static void posture(void *self, const struct ub_posture_sink *sink)
     struct users *users = self;
     struct users_table *table = users_table_now(users);
     if (table->anonymous != NULL) {
-        sink->fact(sink->ctx, "auth", "observe", "no_auth_user");
+        bool is_open = table->policy.guests == USERS_GUESTS_ANYWHERE;
+        sink->fact(sink->ctx, "auth", is_open ? "off" : "observe",
+                   is_open ? "guests" : "no_auth_user");
     }
     if (table->policy.rooms == USERS_ROOMS_ALLOW) {
         sink->fact(sink->ctx, "acl", "off", "room_subjects");

@@ -13,6 +13,7 @@
 struct users_policy {
     enum users_rooms rooms;
     enum users_inboxes inboxes;
+    enum users_guests guests;
 };
 
 /* Was anything said? */

@@ -23,6 +23,7 @@ struct users_permissions {
 
 enum users_rooms { USERS_ROOMS_DENY = 0, USERS_ROOMS_ALLOW };
 enum users_inboxes { USERS_INBOXES_PRIVATE = 0, USERS_INBOXES_OPEN };
+enum users_guests { USERS_GUESTS_LOOPBACK = 0, USERS_GUESTS_ANYWHERE };
 
 struct users_record {
     const char *user, *bcrypt, *nkey, *cert_subject, *name;
@@ -36,6 +37,7 @@ struct users_settings {
     struct ub_records users;
     struct users_permissions default_permissions;
     const char *no_auth_user;
+    int guests;        /* enum users_guests */
     int room_subjects; /* enum users_rooms */
     int inboxes;       /* enum users_inboxes */
 };

@@ -285,7 +285,8 @@ enum ub_status users_table_new(const struct ub_host *host, const struct users_se
     table->count = count;
     table->serial = before != NULL ? before->serial + 1 : 1;
     table->policy = (struct users_policy){(enum users_rooms)settings->room_subjects,
-                                          (enum users_inboxes)settings->inboxes};
+                                          (enum users_inboxes)settings->inboxes,
+                                          (enum users_guests)settings->guests};
     struct judge judge = {
         .host = host, .settings = settings, .key = key, .table = table, .err = err};
     enum ub_status status = judge_all(&judge, count);
