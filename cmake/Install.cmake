@@ -6,7 +6,7 @@ set(UNIBUS_MODULE_SUBDIR ${CMAKE_INSTALL_LIBDIR}/unibus/modules) # below the pre
 set(UNIBUS_CMAKE_SUBDIR ${CMAKE_INSTALL_LIBDIR}/cmake/Unibus)
 set(UNIBUS_PC_SUBDIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-install(TARGETS membershipd unibus RUNTIME)
+install(TARGETS membershipd unibus unibus-nats-server RUNTIME)
 install(TARGETS unibus-module-check RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/unibus)
 install(PROGRAMS ${CMAKE_BINARY_DIR}/membershipctl TYPE BIN) # a link to unibus
 
