@@ -811,6 +811,27 @@ static void guests_go_when_their_place_is_closed(void **state)
     node_close(&place.node);
 }
 
+/* From other machines only where the config says so; whoever shows a password is none. */
+static void guests_come_from_where_they_may(void **state)
+{
+    (void)state;
+    struct place place;
+    struct ub_principal guest;
+    struct ub_reason reason = {.size = sizeof(reason)};
+    const struct ub_perms *perms = NULL;
+    struct ub_cred cred = cred_of(NULL, NULL), with_password = cred_of(NULL, "x");
+    place_open(&place, GUEST("no_auth_user = \"g\","));
+    assert_int_equal(users_authz_ops.connect(place.users, &cred, &guest, &perms, &reason),
+                     UB_ABSTAIN);
+    assert_true(reload(&place, GUEST("no_auth_user = \"g\", guests = \"anywhere\","), true));
+    assert_int_equal(users_authz_ops.connect(place.users, &cred, &guest, &perms, &reason),
+                     UB_ALLOW);
+    ub_perms_unref(&perms);
+    assert_int_equal(users_authz_ops.connect(place.users, &with_password, &guest, &perms, &reason),
+                     UB_ABSTAIN);
+    node_close(&place.node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -837,6 +858,7 @@ int main(void)
         USERS_TEST(reload_tells_of_who_changed),
         USERS_TEST(a_change_that_cannot_be_told_ends_the_node),
         USERS_TEST(guests_go_when_their_place_is_closed),
+        USERS_TEST(guests_come_from_where_they_may),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
