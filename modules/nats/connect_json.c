@@ -30,25 +30,32 @@ static bool depth_is_fine(struct ub_bytes json)
     return true;
 }
 
-static bool take_bool(const json_t *object, const char *name, bool *out)
+/* The member; NULL when it is absent, or null, which is as good. */
+static const json_t *take(const json_t *object, const char *name)
 {
     const json_t *value = json_object_get(object, name);
-    if (value == NULL || json_is_null(value)) {
+    return value == NULL || json_typeof(value) == JSON_NULL ? NULL : value;
+}
+
+static bool take_bool(const json_t *object, const char *name, bool *out)
+{
+    const json_t *value = take(object, name);
+    if (value == NULL) {
         return true;
     }
-    *out = json_is_true(value);
-    return json_is_boolean(value);
+    *out = json_typeof(value) == JSON_TRUE;
+    return *out || json_typeof(value) == JSON_FALSE;
 }
 
 /* *has_out (may be NULL) says whether it was sent and is not empty. */
 static bool take_text(const json_t *object, const char *name, char *out, size_t room, bool *has_out)
 {
-    const json_t *value = json_object_get(object, name);
+    const json_t *value = take(object, name);
     out[0] = '\0';
-    if (value == NULL || json_is_null(value)) {
+    if (value == NULL) {
         return true;
     }
-    if (!json_is_string(value) || json_string_length(value) >= room) {
+    if (json_typeof(value) != JSON_STRING || json_string_length(value) >= room) {
         return false;
     }
     memcpy(out, json_string_value(value), json_string_length(value) + 1);
@@ -61,19 +68,20 @@ static bool take_text(const json_t *object, const char *name, char *out, size_t 
 /* A name is only shown: a long one is cut, not refused. */
 static bool take_name(const json_t *object, struct nats_connect_options *options)
 {
-    const json_t *value = json_object_get(object, "name");
-    if (json_is_string(value)) {
-        const char *text = json_string_value(value);
-        size_t len = json_string_length(value);
-        if (len >= sizeof(options->name)) {
-            len = sizeof(options->name) - 1;
-            while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80) {
-                len--; /* not within a character */
-            }
-        }
-        memcpy(options->name, text, len);
+    const json_t *value = take(object, "name");
+    if (value == NULL || json_typeof(value) != JSON_STRING) {
+        return value == NULL;
     }
-    return value == NULL || json_is_null(value) || json_is_string(value);
+    const char *text = json_string_value(value);
+    size_t len = json_string_length(value);
+    if (len >= sizeof(options->name)) {
+        len = sizeof(options->name) - 1;
+        while (((uint8_t)text[len] & 0xc0) == 0x80) {
+            len--; /* not within a character: each has a first byte */
+        }
+    }
+    memcpy(options->name, text, len);
+    return true;
 }
 
 static bool take_flags(const json_t *object, struct nats_connect_options *options)
@@ -120,33 +128,33 @@ static bool take_login(const json_t *object, struct nats_connect_options *option
 }
 
 /* Whoever sends these wants something that would not be given: he is told so, not let in. */
-static bool take_foreign(const json_t *object, struct nats_connect_options *options)
+static void take_foreign(const json_t *object, struct nats_connect_options *options)
 {
     static const char *const names[] = {"jwt", "account", "new_account", "proxy_sig"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const json_t *value = json_object_get(object, names[i]);
-        if (value != NULL && !json_is_null(value) && !json_is_false(value) &&
-            !(json_is_string(value) && json_string_length(value) == 0)) {
+        const json_t *value = take(object, names[i]);
+        if (value != NULL && json_typeof(value) != JSON_FALSE &&
+            !(json_typeof(value) == JSON_STRING && json_string_length(value) == 0)) {
             options->has_foreign = true;
         }
     }
-    return true;
 }
 
 static bool take_protocol(const json_t *object, struct nats_connect_options *options)
 {
-    const json_t *value = json_object_get(object, "protocol");
-    if (value == NULL || json_is_null(value)) {
+    const json_t *value = take(object, "protocol");
+    if (value == NULL) {
         return true;
     }
     options->protocol = json_integer_value(value);
-    return json_is_integer(value);
+    return json_typeof(value) == JSON_INTEGER;
 }
 
 static bool take_all(const json_t *object, struct nats_connect_options *options)
 {
-    return json_is_object(object) && take_flags(object, options) && take_name(object, options) &&
-           take_login(object, options) && take_foreign(object, options) &&
+    take_foreign(object, options);
+    return json_typeof(object) == JSON_OBJECT && take_flags(object, options) &&
+           take_name(object, options) && take_login(object, options) &&
            take_protocol(object, options);
 }
 

@@ -365,11 +365,8 @@ enum nats_parsed nats_parse(const struct nats_parse_limits *limits, const uint8_
     op_out->verb = (enum nats_verb)(verb - parser_verbs);
     size_t line_max = limits->max_control_line + PARSER_VERB_MAX + 2;
     const uint8_t *eol = memchr(bytes, '\n', len < line_max ? len : line_max);
-    if (eol != NULL && (size_t)(eol - bytes) >= verb->len) {
+    if (eol != NULL) { /* not within the verb: no verb has a LF in it */
         return parse_line(limits, verb, bytes, len, eol, op_out);
-    }
-    if (eol != NULL) { /* the line ends within the verb */
-        return parse_fault(op_out, NATS_FAULT_UNKNOWN);
     }
     return len < line_max ? NATS_PARSED_MORE : parse_fault(op_out, NATS_FAULT_CONTROL_LINE);
 }

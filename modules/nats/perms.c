@@ -5,6 +5,7 @@
 
 #include <unibus/error.h>
 
+#include "inbox.h"
 #include "perms_index.h"
 
 static const char *const reserved_spaces[] = {"ub.r.>", "$JS.>",  "$KV.>",
@@ -260,9 +261,8 @@ static bool perms_needs_filter(const struct nats_perms *perms, struct ub_bytes p
  */
 static bool inbox_shape_is_fine(struct ub_bytes pattern)
 {
-    struct ub_bytes token;
-    nats_token_next(&pattern, &token);
-    return nats_token_next(&pattern, &token) && !nats_is_star(token) && !nats_is_rest(token);
+    struct ub_bytes token = nats_inbox_token(pattern);
+    return !nats_is_star(token) && !nats_is_rest(token);
 }
 
 bool nats_perms_subscribe(const struct nats_perms *perms, struct ub_bytes pattern,

@@ -46,7 +46,7 @@ void nats_proto_unsubscribe(struct nats_conn *conn, const struct nats_op *op);
 /* Takes a subscription out and frees it. */
 void nats_proto_drop_sub(struct nats_conn *conn, struct nats_sub *sub);
 void nats_proto_drop_all(struct nats_conn *conn);
-/* After conn->perms has changed: drops what is no longer allowed, with -ERR. */
+/* After conn->perms has changed to another set: drops what is no longer allowed, with -ERR. */
 void nats_proto_recheck(struct nats_conn *conn);
 /* Drops what lies below inboxes that now are another identity's, with -ERR. */
 void nats_proto_recheck_inboxes(struct nats_conn *conn);

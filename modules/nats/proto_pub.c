@@ -72,7 +72,7 @@ static bool inbox_is_own(struct nats_conn *conn, struct ub_bytes reply)
     char room[UB_ID_MAX + 24];
     struct ub_bytes token = nats_inbox_token(reply);
     uint64_t version = nats_inbox_version(conn->shard->server->inboxes);
-    if (token.len == conn->own_token_len && token.len > 0 && version == conn->own_token_version &&
+    if (token.len == conn->own_token_len && version == conn->own_token_version &&
         memcmp(token.ptr, conn->own_token, token.len) == 0) {
         return true;
     }
@@ -131,8 +131,8 @@ static bool reply_is_fine(struct nats_conn *conn, struct ub_bytes reply)
 static void send_no_responders(struct nats_conn *conn, const struct nats_op *op)
 {
     struct nats_route route;
-    nats_match_look(conn->shard->cache, op->reply, &route);
-    for (uint32_t i = 0; route.is_valid && i < route.match.plain_count; i++) {
+    nats_match_look(conn->shard->cache, op->reply, &route); /* literal: reply_is_fine */
+    for (uint32_t i = 0; i < route.match.plain_count; i++) {
         const struct nats_member *member = &route.match.plain[i];
         if (member->shard != conn->shard->index || member->sub->conn != conn) {
             continue;

@@ -244,8 +244,8 @@ static void subs_sift(struct nats_conn *conn, bool (*check)(struct nats_conn *, 
 static bool sub_is_still_allowed(struct nats_conn *conn, struct nats_sub *sub)
 {
     bool needs_filter = false;
-    if (conn->perms != NULL && !nats_perms_subscribe(conn->perms, nats_sub_subject(sub),
-                                                     nats_sub_queue(sub), &needs_filter)) {
+    if (!nats_perms_subscribe(conn->perms, nats_sub_subject(sub), nats_sub_queue(sub),
+                              &needs_filter)) {
         return false;
     }
     sub_refilter(conn, sub, needs_filter);

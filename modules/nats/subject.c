@@ -60,17 +60,6 @@ bool nats_subject_is_literal(struct ub_bytes subject)
     return subject_is_valid(subject, false);
 }
 
-bool nats_subject_has_wildcard(struct ub_bytes subject)
-{
-    struct ub_bytes rest = subject, token;
-    while (nats_token_next(&rest, &token)) {
-        if (nats_is_star(token) || nats_is_rest(token)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool nats_token_matches(struct ub_bytes rule, bool is_family, struct ub_bytes token)
 {
     if (nats_bytes_equal(rule, token)) {

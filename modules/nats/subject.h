@@ -46,7 +46,6 @@ static inline bool nats_is_rest(struct ub_bytes token)
 
 bool nats_subject_is_pattern(struct ub_bytes subject); /* valid, wildcards allowed */
 bool nats_subject_is_literal(struct ub_bytes subject); /* valid, no wildcards */
-bool nats_subject_has_wildcard(struct ub_bytes subject);
 
 /* Does the rule token `rule`, with the family form when is_family, match the literal token? */
 bool nats_token_matches(struct ub_bytes rule, bool is_family, struct ub_bytes token);
