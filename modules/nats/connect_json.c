@@ -47,7 +47,7 @@ static bool take_bool(const json_t *object, const char *name, bool *out)
     return *out || json_typeof(value) == JSON_FALSE;
 }
 
-/* *has_out (may be NULL) says whether it was sent and is not empty. */
+/* *has_out says whether it was sent and is not empty. */
 static bool take_text(const json_t *object, const char *name, char *out, size_t room, bool *has_out)
 {
     const json_t *value = take(object, name);
@@ -59,9 +59,7 @@ static bool take_text(const json_t *object, const char *name, char *out, size_t 
         return false;
     }
     memcpy(out, json_string_value(value), json_string_length(value) + 1);
-    if (has_out != NULL) {
-        *has_out = out[0] != '\0';
-    }
+    *has_out = out[0] != '\0';
     return true;
 }
 

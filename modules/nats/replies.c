@@ -84,7 +84,7 @@ static void replies_push(struct nats_replies *replies, struct reply_entry entry)
 
 static struct nats_replies *replies_new(uint32_t room)
 {
-    struct nats_replies *replies = calloc(1, sizeof(*replies));
+    struct nats_replies *replies = room == 0 ? NULL : calloc(1, sizeof(*replies));
     if (replies == NULL) {
         return NULL;
     }

@@ -81,6 +81,10 @@ static void test_connect_members(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_false(nats_connect_parse(nats_text(bad[i]), &options));
     }
+    char long_nkey[256] = "{\"nkey\":\"";
+    memset(long_nkey + 9, 'U', 200);
+    strcpy(long_nkey + 209, "\"}");
+    assert_false(nats_connect_parse(nats_text(long_nkey), &options));
     /* A name is only shown: cut, but not within a character. */
     char name[400] = "{\"name\":\"x";
     for (size_t i = 0; i < 290; i += 2) {

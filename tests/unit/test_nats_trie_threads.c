@@ -28,7 +28,9 @@
 #define CHANGES  12000
 #define WRITERS  2
 #define READERS  3
-#define NARROW   3 /* states that a result may be of, in most checks */
+#define NARROW   3  /* states that a result may be of, in most checks */
+#define PACE     3  /* results a change, at least */
+#define WATCHED  20 /* changes that a watch lasts; the next begins within as many */
 #define NO_SUB   UINT32_MAX
 
 static char patterns[PATTERNS][ORACLE_SUBJECT_MAX], subjects[SUBJECTS][ORACLE_SUBJECT_MAX];
@@ -59,7 +61,7 @@ struct trie {
     struct change changes[CHANGES + 1]; /* [n] leads to state n */
     _Atomic uint32_t begun, done;       /* states */
 
-    _Atomic uint64_t checked, narrow, differences, fired;
+    _Atomic uint64_t checked, narrow, differences, watches, fired;
 };
 
 /* A thread with a copy of one state. */
@@ -233,8 +235,14 @@ static void change_one(struct trie *trie, struct reader *writer)
 static void *write_all(void *arg)
 {
     struct reader *writer = arg;
-    while (atomic_load(&writer->trie->begun) < CHANGES) {
-        change_one(writer->trie, writer);
+    struct trie *trie = writer->trie;
+    while (atomic_load(&trie->begun) < CHANGES) {
+        /* On a busy machine the readers would sleep through it. */
+        while (atomic_load(&trie->checked) < (uint64_t)atomic_load(&trie->begun) * PACE ||
+               atomic_load(&trie->watches) * WATCHED * 2 < atomic_load(&trie->begun)) {
+            sched_yield();
+        }
+        change_one(trie, writer);
     }
     return NULL;
 }
@@ -333,6 +341,7 @@ static void *watch_all(void *arg)
 {
     struct reader *reader = arg;
     struct trie *trie = reader->trie;
+    uint64_t misses = 0; /* nobody was interested: should that be all, the others go on */
     for (uint32_t from = 0; from < CHANGES;) {
         struct watching watching = {.trie = trie, .subject = draw(reader, SUBJECTS)};
         struct ub_bus_interest *interest = NULL;
@@ -342,10 +351,12 @@ static void *watch_all(void *arg)
         uint32_t to = atomic_load(&trie->begun);
         assert_true(status == UB_OK || status == UB_ENOTFOUND);
         check_states(reader, from, to, watching.subject, NULL, status == UB_OK);
+        misses += status != UB_OK;
+        atomic_fetch_add(&trie->watches, status == UB_OK || misses % 500 == 0);
         if (status != UB_OK) {
             continue;
         }
-        while (atomic_load(&watching.fired_at) == 0 && atomic_load(&trie->done) < to + 100 &&
+        while (atomic_load(&watching.fired_at) == 0 && atomic_load(&trie->done) < to + WATCHED &&
                atomic_load(&trie->done) < CHANGES) {
             sched_yield();
         }
