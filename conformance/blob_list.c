@@ -70,6 +70,7 @@ static void list_pages(struct blob_test *t)
     blob_expect_status(t, t->store.ops->list(t->store.self, NULL, check_order, &l, &t->err), UB_OK);
     while (l.count > 0) {
         struct ub_blob_hash after = l.last;
+        expect(l.count <= l.stop_at); /* false ends a listing */
         total += l.count;
         l.count = 0;
         blob_expect_status(t, t->store.ops->list(t->store.self, &after, check_order, &l, &t->err),

@@ -158,6 +158,8 @@ static void delete_with_revision(struct kv_test *t)
     kv_expect(t, t->bucket, "k", "v");
     kv_expect_status(t, kv_try_text(t, UB_KV_DELETE, "k", "", revision), UB_OK);
     kv_expect(t, t->bucket, "k", NULL);
+    kv_expect_status(t, kv_try_text(t, UB_KV_DELETE, "k", "", revision), UB_ECONFLICT);
+    kv_expect_status(t, kv_try_text(t, UB_KV_DELETE, "never", "", revision), UB_ECONFLICT);
 }
 
 static void check_writes_nothing(struct kv_test *t)

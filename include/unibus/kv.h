@@ -74,7 +74,7 @@ enum ub_kv_verb {
     UB_KV_PUT = 1, /* whatever is there */
     UB_KV_CREATE,  /* UB_EEXISTS when the key is there */
     UB_KV_UPDATE,  /* UB_ECONFLICT unless `expected` is its revision */
-    UB_KV_DELETE,  /* UB_ECONFLICT unless expected is 0 (any) or its revision; absent is UB_OK */
+    UB_KV_DELETE,  /* UB_ECONFLICT unless expected is 0 (any; absent is UB_OK) or its revision */
     UB_KV_CHECK    /* writes nothing; UB_ECONFLICT unless `expected` is its revision (0 = absent) */
 };
 

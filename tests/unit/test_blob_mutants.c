@@ -263,6 +263,76 @@ static void list_skips_some(void *ops)
     ((struct ub_blob_ops *)ops)->list = list_skipping;
 }
 
+static bool list_on(void *arg, const struct ub_blob_hash *hash, const struct ub_blob_stat *stat)
+{
+    struct skipping *s = arg;
+    s->fn(s->arg, hash, stat);
+    return true;
+}
+
+static enum ub_status list_to_the_end(void *self, const struct ub_blob_hash *after,
+                                      ub_blob_list_fn fn, void *arg, struct ub_err *err)
+{
+    struct skipping s = {fn, arg, 0};
+    return sound()->list(self, after, list_on, &s, err);
+}
+
+static void callback_cannot_end_the_listing(void *ops)
+{
+    ((struct ub_blob_ops *)ops)->list = list_to_the_end;
+}
+
+static enum ub_status read_refusing_the_end(struct ub_blob_reader *reader, int64_t offset,
+                                            void *out, size_t out_size, size_t *read_out,
+                                            struct ub_err *err)
+{
+    enum ub_status status = sound()->read(reader, offset, out, out_size, read_out, err);
+    return status == UB_OK && *read_out == 0 && out_size > 0 ? UB_EINVAL : status;
+}
+
+static void end_is_an_error(void *ops)
+{
+    ((struct ub_blob_ops *)ops)->read = read_refusing_the_end;
+}
+
+static void abort_and_keep(struct ub_blob_writer **writer)
+{
+    struct ub_blob_writer *gone = *writer;
+    sound()->abort(&gone);
+}
+
+static void abort_leaves_the_writer(void *ops)
+{
+    ((struct ub_blob_ops *)ops)->abort = abort_and_keep;
+}
+
+static enum ub_status stat_without_time(void *self, const struct ub_blob_hash *hash,
+                                        struct ub_blob_stat *stat_out, struct ub_err *err)
+{
+    enum ub_status status = sound()->stat(self, hash, stat_out, err);
+    stat_out->modified_ms = 0;
+    return status;
+}
+
+static void stat_has_no_time(void *ops)
+{
+    ((struct ub_blob_ops *)ops)->stat = stat_without_time;
+}
+
+/* Removing what is not there is an error. */
+static enum ub_status remove_what_exists(void *self, const struct ub_blob_hash *hash,
+                                         struct ub_err *err)
+{
+    struct ub_blob_stat stat = {.size = sizeof(stat)};
+    enum ub_status status = sound()->stat(self, hash, &stat, err);
+    return status == UB_OK ? sound()->remove(self, hash, err) : status;
+}
+
+static void removing_nothing_is_an_error(void *ops)
+{
+    ((struct ub_blob_ops *)ops)->remove = remove_what_exists;
+}
+
 static const struct mutant mutants[] = {
     {"commits_any_hash",
      commits_any_hash,
@@ -288,6 +358,11 @@ static const struct mutant mutants[] = {
      list_gives_the_token_again,
      {"list_pages", "list_after_the_edges"}},
     {"list_skips_some", list_skips_some, {"list_is_in_order"}},
+    {"callback_cannot_end_the_listing", callback_cannot_end_the_listing, {"list_pages"}},
+    {"end_is_an_error", end_is_an_error, {"read_of_a_range"}},
+    {"abort_leaves_the_writer", abort_leaves_the_writer, {"abort_leaves_nothing"}},
+    {"stat_has_no_time", stat_has_no_time, {"stat_tells_the_truth"}},
+    {"removing_nothing_is_an_error", removing_nothing_is_an_error, {"absent_is_not_found"}},
 };
 
 int main(void)

@@ -596,6 +596,177 @@ static void unwatch_does_not_wait(void *ops)
     ((struct ub_kv_ops *)ops)->unwatch = unwatch_too_soon;
 }
 
+/* ---- what is small and easily overlooked ------------------------------------------------------
+ */
+
+static enum ub_status write_deleting_absent(struct ub_kv_bucket *bucket,
+                                            const struct ub_kv_write *write, int64_t *revision_out,
+                                            struct ub_err *err)
+{
+    struct ub_kv_value value = {.size = sizeof(value)};
+    struct ub_kv_write any = *write;
+    if (write->verb == UB_KV_DELETE &&
+        sound()->get(bucket, &write->key, UB_KV_NEWEST, &value, NULL) == UB_ENOTFOUND) {
+        any.expected = 0;
+    }
+    sound()->value_free(NULL, &value);
+    return sound()->write(bucket, &any, revision_out, err);
+}
+
+/* Deleting revision 7 of what is not there is OK. */
+static void deletes_any_revision_of_nothing(void *ops)
+{
+    ((struct ub_kv_ops *)ops)->write = write_deleting_absent;
+}
+
+static enum ub_status write_without_check(struct ub_kv_bucket *bucket,
+                                          const struct ub_kv_write *write, int64_t *revision_out,
+                                          struct ub_err *err)
+{
+    return write->verb == UB_KV_CHECK && write->expected == 0
+               ? UB_OK
+               : sound()->write(bucket, write, revision_out, err);
+}
+
+static void absence_is_not_checked(void *ops)
+{
+    ((struct ub_kv_ops *)ops)->write = write_without_check;
+}
+
+static enum ub_status get_with_newest(struct ub_kv_bucket *bucket, const struct ub_kv_key *key,
+                                      enum ub_kv_read read, struct ub_kv_value *value_out,
+                                      struct ub_err *err)
+{
+    enum ub_status status = sound()->get(bucket, key, read, value_out, err);
+    return status == UB_OK ? sound()->revision(bucket, &value_out->revision, err) : status;
+}
+
+static void get_tells_the_buckets_revision(void *ops)
+{
+    ((struct ub_kv_ops *)ops)->get = get_with_newest;
+}
+
+static enum ub_status open_by_one_ttl(void *self, const char *name,
+                                      const struct ub_kv_bucket_options *options,
+                                      struct ub_kv_bucket **bucket_out, struct ub_err *err)
+{
+    struct ub_kv_bucket_options other = *options;
+    enum ub_status status = sound()->bucket_open(self, name, options, bucket_out, NULL);
+    other.ttl_ms = options->ttl_ms > 0 ? 0 : 60000;
+    return status == UB_EINVAL && options->ttl_ms >= 0
+               ? sound()->bucket_open(self, name, &other, bucket_out, err)
+               : status;
+}
+
+static void opens_with_another_ttl(void *ops)
+{
+    ((struct ub_kv_ops *)ops)->bucket_open = open_by_one_ttl;
+}
+
+static enum ub_status batch_backwards(void *self, const struct ub_kv_write *writes, size_t count,
+                                      int64_t *revisions_out, size_t *failed_out,
+                                      struct ub_err *err)
+{
+    struct ub_kv_write turned[UB_KV_BATCH_MAX];
+    if (count < 2 || count > UB_KV_BATCH_MAX) {
+        return sound()->batch(self, writes, count, revisions_out, failed_out, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        turned[i] = writes[count - 1 - i];
+    }
+    return sound()->batch(self, turned, count, revisions_out, failed_out, err);
+}
+
+static void batch_is_applied_backwards(void *ops)
+{
+    ((struct ub_kv_ops *)ops)->batch = batch_backwards;
+}
+
+static enum ub_status batch_creating_over(void *self, const struct ub_kv_write *writes,
+                                          size_t count, int64_t *revisions_out, size_t *failed_out,
+                                          struct ub_err *err)
+{
+    struct ub_kv_write puts[UB_KV_BATCH_MAX];
+    for (size_t i = 0; i < count && i < UB_KV_BATCH_MAX; i++) {
+        puts[i] = writes[i];
+        puts[i].verb = writes[i].verb == UB_KV_CREATE ? UB_KV_PUT : writes[i].verb;
+    }
+    return count <= UB_KV_BATCH_MAX
+               ? sound()->batch(self, puts, count, revisions_out, failed_out, err)
+               : sound()->batch(self, writes, count, revisions_out, failed_out, err);
+}
+
+static void batch_creates_over(void *ops)
+{
+    ((struct ub_kv_ops *)ops)->batch = batch_creating_over;
+}
+
+/* The prefix is a key too, and stands before what is below it. */
+static enum ub_status list_with_prefix(struct ub_kv_bucket *bucket, const struct ub_kv_key *prefix,
+                                       const struct ub_kv_key *after, size_t limit,
+                                       ub_kv_list_fn fn, void *arg, struct ub_err *err)
+{
+    struct ub_kv_value value = {.size = sizeof(value)};
+    if (prefix->count > 0 && after->count == 0 &&
+        sound()->get(bucket, prefix, UB_KV_LOCAL, &value, NULL) == UB_OK) {
+        const struct ub_kv_entry own = {
+            .key = *prefix, .value = value.bytes, .revision = value.revision};
+        fn(arg, &own);
+        sound()->value_free(NULL, &value);
+    }
+    return sound()->list(bucket, prefix, after, limit, fn, arg, err);
+}
+
+static void list_gives_the_prefix_itself(void *ops)
+{
+    ((struct ub_kv_ops *)ops)->list = list_with_prefix;
+}
+
+static bool go_on(void *arg, const struct ub_kv_entry *entry)
+{
+    const struct by_bytes *by = arg;
+    by->fn(by->arg, entry);
+    return true;
+}
+
+static enum ub_status list_to_the_end(struct ub_kv_bucket *bucket, const struct ub_kv_key *prefix,
+                                      const struct ub_kv_key *after, size_t limit, ub_kv_list_fn fn,
+                                      void *arg, struct ub_err *err)
+{
+    struct by_bytes by = {prefix, fn, arg};
+    return sound()->list(bucket, prefix, after, limit, go_on, &by, err);
+}
+
+static void callback_cannot_end_the_listing(void *ops)
+{
+    ((struct ub_kv_ops *)ops)->list = list_to_the_end;
+}
+
+static void give_twice(void *arg, enum ub_kv_event event, const struct ub_kv_entry *entry)
+{
+    struct listener *l = arg;
+    l->fn(l->arg, event, entry);
+    if (event == UB_KV_EVENT_ENTRY) {
+        l->fn(l->arg, event, entry);
+    }
+}
+
+/* READY comes before the first entry, which was there already. */
+static void ready_first(void *arg, enum ub_kv_event event, const struct ub_kv_entry *entry)
+{
+    struct listener *l = arg;
+    if (l->count++ == 0 && event == UB_KV_EVENT_ENTRY) {
+        l->fn(l->arg, UB_KV_EVENT_READY, NULL);
+        l->is_holding = true;
+    }
+    if (event != UB_KV_EVENT_READY || !l->is_holding) {
+        l->fn(l->arg, event, entry);
+    }
+}
+
+WATCH_MUTANT(watch_gives_twice, give_twice)
+WATCH_MUTANT(watch_is_ready_too_soon, ready_first)
+
 static const struct mutant mutants[] = {
     {"reuses_a_revision",
      reuses_a_revision,
@@ -655,6 +826,20 @@ static const struct mutant mutants[] = {
      watch_ignores_the_revision,
      {"watch_from_a_revision", "watch_from_now"}},
     {"unwatch_does_not_wait", unwatch_does_not_wait, {"no_event_after_unwatch"}},
+    {"deletes_any_revision_of_nothing", deletes_any_revision_of_nothing, {"delete_with_revision"}},
+    {"absence_is_not_checked", absence_is_not_checked, {"check_writes_nothing"}},
+    {"get_tells_the_buckets_revision",
+     get_tells_the_buckets_revision,
+     {"revision_belongs_to_the_key"}},
+    {"opens_with_another_ttl", opens_with_another_ttl, {"bucket_keeps_its_options"}},
+    {"batch_is_applied_backwards", batch_is_applied_backwards, {"batch_is_applied_in_order"}},
+    {"batch_creates_over", batch_creates_over, {"batch_names_the_first_that_fails"}},
+    {"list_gives_the_prefix_itself", list_gives_the_prefix_itself, {"prefix_is_whole_segments"}},
+    {"callback_cannot_end_the_listing",
+     callback_cannot_end_the_listing,
+     {"callback_ends_the_listing"}},
+    {"watch_gives_twice", watch_gives_twice, {"watch_gives_what_is_there"}},
+    {"watch_is_ready_too_soon", watch_is_ready_too_soon, {"watch_gives_what_is_there"}},
 };
 
 int main(void)
