@@ -167,6 +167,8 @@ static void many_expire_together(struct kv_test *t)
         snprintf(key, sizeof(key), "k%d", i);
         kv_put(t, bucket, key, "v");
     }
+    kv_expect(t, bucket, "k0", "v");
+    kv_expect(t, bucket, "k199", "v");
     int64_t last = kv_revision(t, bucket);
     for (int i = 0; i < 5; i++) {
         kv_advance(t, 1001);

@@ -119,43 +119,6 @@ static void key_of_only_hostile_bytes(struct kv_test *t)
     }
 }
 
-/* Every one of these is another key than every other. */
-static void keys_that_look_alike_differ(struct kv_test *t)
-{
-#define SEGMENT(text)                                                                              \
-    {                                                                                              \
-        (const uint8_t *)(text), sizeof(text) - 1                                                  \
-    }
-    static const struct ub_kv_key keys[] = {
-        {1, {SEGMENT("a/b")}},
-        {2, {SEGMENT("a"), SEGMENT("b")}},
-        {1, {SEGMENT("a\0b")}},
-        {1, {SEGMENT("a\0")}},
-        {1, {SEGMENT("a")}},
-        {1, {SEGMENT("a\1")}},
-        {1, {SEGMENT("a\1\1")}},
-        {1, {SEGMENT("a\1\2")}},
-        {2, {SEGMENT("a\0"), SEGMENT("b")}},
-        {2, {SEGMENT("a"), SEGMENT("\0b")}},
-        {1, {SEGMENT("A")}},
-        {1, {SEGMENT("a.b")}},
-        {1, {SEGMENT("a\xff")}},
-        {1, {SEGMENT("a%2Fb")}},
-        {1, {SEGMENT("\xc3\xa4")}},
-        {1, {SEGMENT("a\xcc\x88")}},
-    };
-#undef SEGMENT
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        int64_t revision;
-        kv_expect_status(
-            t, kv_try(t, t->bucket, UB_KV_CREATE, &keys[i], kv_bytes("v"), 0, &revision), UB_OK);
-        expect_int(revision, (int64_t)i + 1);
-    }
-}
-
-/* ---- hostile keys that have a meaning elsewhere ------------------------------------------------
- */
-
 #define ONE(text)                                                                                  \
     {                                                                                              \
         1,                                                                                         \
@@ -176,11 +139,71 @@ static void keys_that_look_alike_differ(struct kv_test *t)
         }                                                                                          \
     }
 
-/* Each is created, read, updated, listed by its own bytes and deleted; none is another. */
+/* ---- keys that must not be each other ----------------------------------------------------------
+ */
+
+/* Keys with a value each that says whose it is. */
+struct own {
+    const struct ub_kv_key *keys;
+    size_t count, listed;
+};
+
+#define OWN_MAX 64
+
+static struct ub_bytes own_value(size_t number, char out[24])
+{
+    snprintf(out, 24, "value of %zu", number);
+    return kv_bytes(out);
+}
+
+static bool is_same_key(const struct ub_kv_key *a, const struct ub_kv_key *b)
+{
+    bool is_same = a->count == b->count;
+    for (size_t i = 0; is_same && i < a->count; i++) {
+        is_same = a->segments[i].len == b->segments[i].len &&
+                  memcmp(a->segments[i].ptr, b->segments[i].ptr, a->segments[i].len) == 0;
+    }
+    return is_same;
+}
+
+static bool take_own(void *arg, const struct ub_kv_entry *entry)
+{
+    struct own *own = arg;
+    char text[24];
+    for (size_t i = 0; i < own->count; i++) {
+        struct ub_bytes value = own_value(i, text);
+        if (is_same_key(&own->keys[i], &entry->key) && value.len == entry->value.len &&
+            memcmp(value.ptr, entry->value.ptr, value.len) == 0) {
+            own->listed++;
+        }
+    }
+    return true;
+}
+
+/* From key number `first` on each has its own value, before it there is nothing. */
+static void expect_own(struct kv_test *t, const struct own *own, size_t first)
+{
+    for (size_t i = 0; i < own->count; i++) {
+        struct ub_kv_value value = {.size = sizeof(value)};
+        char text[24];
+        struct ub_bytes wanted = own_value(i, text);
+        enum ub_status status =
+            t->store.ops->get(t->bucket, &own->keys[i], UB_KV_NEWEST, &value, &t->err);
+        kv_expect_status(t, status, i < first ? UB_ENOTFOUND : UB_OK);
+        expect(i < first || (value.bytes.len == wanted.len &&
+                             memcmp(value.bytes.ptr, wanted.ptr, wanted.len) == 0));
+        t->store.ops->value_free(t->store.self, &value);
+    }
+}
+
+/* Each is created, updated, read, listed by its own bytes and deleted; none is another. */
 static void expect_all_apart(struct kv_test *t, const struct ub_kv_key *keys, size_t count)
 {
-    int64_t revisions[64];
-    expect(count <= 64);
+    const struct ub_kv_key all = {0};
+    struct own own = {keys, count, 0};
+    int64_t revisions[OWN_MAX];
+    char text[24];
+    expect(count <= OWN_MAX);
     for (size_t i = 0; i < count; i++) {
         kv_expect_status(
             t, kv_try(t, t->bucket, UB_KV_CREATE, &keys[i], kv_bytes("1"), 0, &revisions[i]),
@@ -188,16 +211,34 @@ static void expect_all_apart(struct kv_test *t, const struct ub_kv_key *keys, si
     }
     for (size_t i = 0; i < count; i++) {
         kv_expect_status(t,
-                         kv_try(t, t->bucket, UB_KV_UPDATE, &keys[i], kv_bytes("2"), revisions[i],
-                                &revisions[i]),
+                         kv_try(t, t->bucket, UB_KV_UPDATE, &keys[i], own_value(i, text),
+                                revisions[i], &revisions[i]),
                          UB_OK);
     }
+    expect_own(t, &own, 0);
+    kv_expect_status(t, t->store.ops->list(t->bucket, &all, &all, 0, take_own, &own, &t->err),
+                     UB_OK);
+    expect_int(own.listed, count);
     for (size_t i = 0; i < count; i++) {
         kv_expect_status(
             t, kv_try(t, t->bucket, UB_KV_DELETE, &keys[i], kv_bytes(""), revisions[i], NULL),
             UB_OK);
+        expect_own(t, &own, i + 1);
     }
     kv_expect_list(t, t->bucket, "", "", 0, "");
+}
+
+/* ---- hostile keys that have a meaning elsewhere ------------------------------------------------
+ */
+
+static void keys_that_look_alike_differ(struct kv_test *t)
+{
+    static const struct ub_kv_key keys[] = {
+        ONE("a/b"),   TWO("a", "b"), ONE("a\0b"),     ONE("a\0"),       ONE("a"), ONE("a\1"),
+        ONE("a\1\1"), ONE("a\1\2"),  TWO("a\0", "b"), TWO("a", "\0b"),  ONE("A"), ONE("a.b"),
+        ONE("a\xff"), ONE("a%2Fb"),  ONE("\xc3\xa4"), ONE("a\xcc\x88"),
+    };
+    expect_all_apart(t, keys, sizeof(keys) / sizeof(keys[0]));
 }
 
 static void keys_like_paths(struct kv_test *t)
@@ -327,15 +368,15 @@ static void keys_of_1_to_8_segments(struct kv_test *t)
 
 static void longest_keys_differ_in_the_last_byte(struct kv_test *t)
 {
-    uint8_t bytes[UB_KV_KEY_MAX];
-    struct ub_kv_key key = {4,
-                            {{bytes, 64}, {bytes + 64, 64}, {bytes + 128, 64}, {bytes + 192, 48}}};
+    static uint8_t bytes[18][UB_KV_KEY_MAX];
+    struct ub_kv_key keys[18];
     memset(bytes, 0xff, sizeof(bytes));
-    for (unsigned i = 0; i < 256; i += 15) {
-        bytes[UB_KV_KEY_MAX - 1] = (uint8_t)i;
-        kv_expect_status(t, kv_try(t, t->bucket, UB_KV_CREATE, &key, kv_bytes("v"), 0, NULL),
-                         UB_OK);
+    for (size_t i = 0; i < 18; i++) {
+        uint8_t *at = bytes[i];
+        at[UB_KV_KEY_MAX - 1] = (uint8_t)(i * 15);
+        keys[i] = (struct ub_kv_key){4, {{at, 64}, {at + 64, 64}, {at + 128, 64}, {at + 192, 48}}};
     }
+    expect_all_apart(t, keys, 18);
 }
 
 static void values_around_pages(struct kv_test *t)

@@ -149,7 +149,7 @@ static void put_some(void *arg, size_t number)
         struct ub_kv_key key = kv_key(text);
         enum ub_kv_verb verb = i % 7 == 6 ? UB_KV_DELETE : UB_KV_PUT;
         const struct ub_kv_write write = {race->bucket, verb, key, kv_bytes("v"), 0};
-        (void)race->t->store.ops->write(race->bucket, &write, NULL, NULL);
+        expect_status(race->t->store.ops->write(race->bucket, &write, NULL, NULL), UB_OK);
     }
 }
 
@@ -218,6 +218,7 @@ static void no_event_after_unwatch(struct kv_test *t)
     for (int i = 0; i < 20; i++) {
         struct kv_seen *seen = kv_watch(t, t->bucket, "", 0);
         kv_put(t, t->bucket, "k", "v");
+        expect(i % 2 == 0 || kv_wait(seen, UB_KV_EVENT_ENTRY, 1)); /* it does run */
         kv_unwatch(&seen); /* a callback from here on fails the case */
         kv_put(t, t->bucket, "k", "w");
     }
@@ -381,15 +382,20 @@ static void callback_may_call_the_store(struct kv_test *t)
 
 static void unwatch_waits_for_the_callback(struct kv_test *t)
 {
+    size_t heard = 0;
     for (int i = 0; i < 10; i++) {
         struct kv_seen *seen = kv_watch(t, t->bucket, "", 0);
+        const struct kv_seen *kept = seen;
         expect(kv_wait(seen, UB_KV_EVENT_READY, 1));
+        size_t before = kept->count;
         atomic_store(&seen->delay_ms, 20);
         kv_put(t, t->bucket, "k", "v");
         kv_put(t, t->bucket, "l", "v");
         case_sleep_ms(i);
         kv_unwatch(&seen); /* most often in the middle of the callback */
+        heard += kept->count - before;
     }
+    expect(heard > 0);
     case_sleep_ms(50);
 }
 
@@ -408,6 +414,7 @@ static void unwatch_while_many_write(struct kv_test *t)
         }
     }
     pthread_join(writer, NULL);
+    kv_expect(t, t->bucket, "k1/9", "v");
 }
 
 static void watches_32_see_the_same(struct kv_test *t)

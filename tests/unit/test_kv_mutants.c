@@ -596,6 +596,26 @@ static void unwatch_does_not_wait(void *ops)
     ((struct ub_kv_ops *)ops)->unwatch = unwatch_too_soon;
 }
 
+static enum ub_status write_nothing(struct ub_kv_bucket *bucket, const struct ub_kv_write *write,
+                                    int64_t *revision_out, struct ub_err *err)
+{
+    static _Atomic int64_t revision;
+    int64_t now = ++revision;
+    (void)bucket;
+    (void)write;
+    (void)err;
+    if (revision_out != NULL) {
+        *revision_out = now;
+    }
+    return UB_OK;
+}
+
+/* Cases that look at answers only would pass. */
+static void stores_nothing(void *ops)
+{
+    ((struct ub_kv_ops *)ops)->write = write_nothing;
+}
+
 /* ---- what is small and easily overlooked ------------------------------------------------------
  */
 
@@ -826,6 +846,13 @@ static const struct mutant mutants[] = {
      watch_ignores_the_revision,
      {"watch_from_a_revision", "watch_from_now"}},
     {"unwatch_does_not_wait", unwatch_does_not_wait, {"no_event_after_unwatch"}},
+    {"stores_nothing", stores_nothing, {"keys_like_paths", "keys_that_look_alike_differ"}},
+    {"stores_nothing, once more",
+     stores_nothing,
+     {"longest_keys_differ_in_the_last_byte", "readers_beside_writers", "reads_never_go_back"}},
+    {"stores_nothing, and again",
+     stores_nothing,
+     {"many_expire_together", "unwatch_while_many_write", "unwatch_waits_for_the_callback"}},
     {"deletes_any_revision_of_nothing", deletes_any_revision_of_nothing, {"delete_with_revision"}},
     {"absence_is_not_checked", absence_is_not_checked, {"check_writes_nothing"}},
     {"get_tells_the_buckets_revision",
