@@ -10,6 +10,7 @@
 
 #include "decision.h"
 #include "errors.h"
+#include "tls.h"
 
 #define AUTHZ_TRIES 100 /* while rights change under our hands */
 
@@ -20,7 +21,8 @@ struct authz_task {
     uint64_t cid;
     struct nats_connect_options options;
     char nonce[NATS_NONCE_LEN + 1], address[NATS_ADDRESS_MAX];
-    bool is_loopback;
+    bool is_loopback, has_tls;
+    char *cert_subject;           /* NULL = none was shown */
     struct nats_session *session; /* the answer; NULL = no */
     char why[UB_ERR_MESSAGE_MAX]; /* with no answer and not told: what went wrong */
     bool is_told;                 /* as a decision */
@@ -39,6 +41,7 @@ static struct ub_cred task_cred(const struct authz_task *task)
         .transport = "nats",
         .address = task->address,
         .is_loopback = task->is_loopback,
+        .has_tls = task->has_tls,
         .nkey = text_or_null(options->has_nkey, options->nkey),
         .signature = {options->signature, options->signature_len},
         .nonce = {(const uint8_t *)task->nonce, NATS_NONCE_LEN},
@@ -46,6 +49,7 @@ static struct ub_cred task_cred(const struct authz_task *task)
         .password = text_or_null(options->has_password, options->password),
         .token = text_or_null(options->has_token, options->token),
         .client_name = options->name,
+        .cert_subject = task->cert_subject,
     };
 }
 
@@ -160,6 +164,7 @@ static void task_work(void *arg)
 static void task_free(struct authz_task *task)
 {
     sodium_memzero(&task->options, sizeof(task->options));
+    free(task->cert_subject);
     free(task);
 }
 
@@ -265,11 +270,21 @@ static void task_done(void *arg)
     task_free(task);
 }
 
+/* false: no memory. */
+static bool task_take_tls(struct authz_task *task, const struct nats_conn *conn)
+{
+    const char *subject = nats_tls_subject(conn);
+    task->has_tls = conn->tls != NULL;
+    task->cert_subject = subject == NULL ? NULL : strdup(subject);
+    return subject == NULL || task->cert_subject != NULL;
+}
+
 void nats_authz_ask(struct nats_conn *conn, const struct nats_connect_options *options)
 {
     struct nats_server *server = conn->shard->server;
     struct authz_task *task = calloc(1, sizeof(*task));
-    if (task == NULL) {
+    if (task == NULL || !task_take_tls(task, conn)) {
+        free(task);
         nats_conn_fail(conn, NATS_ERR_THROTTLED, "out-of-memory", "no memory for a login");
         return;
     }

@@ -12,6 +12,7 @@
 #include "authz.h"
 #include "errors.h"
 #include "shard.h"
+#include "tls.h"
 
 #define CONN_COMPLAINTS_MAX 10 /* log lines a second for one connection */
 #define CONN_STALL_MS       5
@@ -49,12 +50,20 @@ static struct nats_conn *conn_new(struct nats_shard *shard, int fd,
     conn->max_payload = (size_t)settings->max_payload;
     conn->max_subscriptions = shard->server->live.max_subscriptions;
     conn->last_in_ms = shard->now_ms;
-    conn->state = settings->auth == NATS_AUTH_OFF ? NATS_CONN_OPEN : NATS_CONN_GREETED;
     conn_note_peer(conn, peer);
     event_assign(&conn->read_event, shard->base, fd, EV_READ | EV_PERSIST, nats_conn_on_read, conn);
     event_assign(&conn->write_event, shard->base, fd, EV_WRITE | EV_PERSIST, nats_conn_on_write,
                  conn);
     return conn;
+}
+
+void nats_conn_begin(struct nats_conn *conn)
+{
+    struct nats_server *server = conn->shard->server;
+    conn->state = server->settings->auth == NATS_AUTH_OFF ? NATS_CONN_OPEN : NATS_CONN_GREETED;
+    if (conn->state == NATS_CONN_GREETED) {
+        nats_conn_clock_start(conn, conn->shard->now_ms + server->live.auth_timeout);
+    }
 }
 
 void nats_conn_open(struct nats_shard *shard, int fd, const struct sockaddr_storage *peer)
@@ -69,11 +78,11 @@ void nats_conn_open(struct nats_shard *shard, int fd, const struct sockaddr_stor
         return;
     }
     int64_t count = atomic_fetch_add(&server->connection_count, 1) + 1;
-    nats_proto_greet(conn);
-    nats_conn_resume(conn);
-    if (conn->state == NATS_CONN_GREETED) {
-        nats_conn_clock_start(conn, shard->now_ms + server->live.auth_timeout);
+    if (!nats_tls_begin(conn)) {
+        nats_proto_greet(conn);
+        nats_conn_begin(conn);
     }
+    nats_conn_resume(conn);
     if (count > server->live.max_connections) {
         nats_conn_fail(conn, NATS_ERR_CONNECTIONS, "too-many-connections",
                        "max_connections is reached");
@@ -199,6 +208,9 @@ void nats_conn_resume(struct nats_conn *conn)
     if (!conn->is_reading && (may_read || conn->state == NATS_CONN_LINGERING) &&
         event_add(&conn->read_event, NULL) == 0) {
         conn->is_reading = true;
+        if (conn->tls != NULL) {
+            nats_tls_resume(conn);
+        }
     }
 }
 
@@ -238,6 +250,9 @@ static struct nats_conn **clock_end(struct nats_conn *conn, bool is_first)
     if (conn->state == NATS_CONN_LINGERING) {
         return is_first ? &shard->linger_first : &shard->linger_last;
     }
+    if (conn->state == NATS_CONN_SECURING) {
+        return is_first ? &shard->securing_first : &shard->securing_last;
+    }
     return is_first ? &shard->clock_first : &shard->clock_last;
 }
 
@@ -275,6 +290,10 @@ void nats_conn_deadline(struct nats_conn *conn)
         return;
     }
     nats_conn_clock_stop(conn);
+    if (conn->state == NATS_CONN_SECURING) {
+        nats_tls_deadline(conn);
+        return;
+    }
     if (conn->state == NATS_CONN_ASKING && ++conn->extensions < 5) {
         /* The client did its part; the providers are given a while. */
         nats_conn_clock_start(conn, conn->shard->now_ms + conn->shard->server->live.auth_timeout);
@@ -336,6 +355,7 @@ static void conn_leave(struct nats_conn *conn)
  * throw away what comes until the client has seen it. */
 static void conn_linger(struct nats_conn *conn)
 {
+    nats_tls_finish(conn);
     shutdown(conn->fd, SHUT_WR);
     nats_out_clear(&conn->shard->segments, &conn->out);
     if (conn->is_writing) {
@@ -369,6 +389,7 @@ void nats_conn_free(struct nats_conn **conn)
     nats_shard_remove_conn(it->shard, it);
     event_del(&it->read_event);
     event_del(&it->write_event);
+    nats_tls_free(it);
     close(it->fd);
     nats_out_clear(&it->shard->segments, &it->out);
     nats_buf_unref(&it->frame);

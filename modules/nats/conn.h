@@ -19,13 +19,15 @@
 #define NATS_REPLY_VALID_MS ((int64_t)10 * 60 * 1000)
 
 enum nats_conn_state {
-    NATS_CONN_GREETED = 0, /* INFO sent, CONNECT awaited */
-    NATS_CONN_ASKING,      /* the providers are deciding; nothing is read */
+    NATS_CONN_SECURING = 0, /* TLS, or whether there will be TLS, is not settled */
+    NATS_CONN_GREETED,      /* INFO sent, CONNECT awaited */
+    NATS_CONN_ASKING,       /* the providers are deciding; nothing is read */
     NATS_CONN_OPEN,
     NATS_CONN_LINGERING, /* over; what the client still sends is thrown away */
 };
 
 struct nats_session;
+struct nats_tls;
 
 struct nats_conn {
     struct nats_shard *shard;
@@ -43,6 +45,7 @@ struct nats_conn {
     uint8_t pings_out, extensions;
     uint16_t port;
     struct event read_event, write_event;
+    struct nats_tls *tls; /* NULL = plain */
 
     struct nats_out out;
     _Atomic size_t pending; /* out.bytes for other threads */
@@ -79,6 +82,9 @@ struct nats_conn {
 /* Takes the socket over, greets the client, starts to read. Closes it when memory is short. */
 void nats_conn_open(struct nats_shard *shard, int fd, const struct sockaddr_storage *peer);
 
+/* INFO is sent and TLS settled: CONNECT may come. */
+void nats_conn_begin(struct nats_conn *conn);
+
 /* Sends -ERR text (NULL = none), then closes at the end of this wake-up. `reason` is for the log:
  * a stable code and words for people. Once is enough: later ones are ignored. */
 void nats_conn_fail(struct nats_conn *conn, const char *text, const char *code, const char *reason);
@@ -107,7 +113,9 @@ void nats_conn_stall(struct nats_conn *conn);
 void nats_conn_continue(struct nats_conn *conn);
 void nats_conn_on_read(evutil_socket_t fd, short what, void *arg);
 
-/* conn_write.c: writes what it can; at the end of a wake-up, for each on the flush list. */
+/* conn_write.c: writes what it can. */
+enum nats_written nats_conn_put(struct nats_conn *conn, size_t *count_out);
+/* At the end of a wake-up, for each on the flush list. */
 void nats_conn_flush(struct nats_conn *conn);
 void nats_conn_on_write(evutil_socket_t fd, short what, void *arg);
 

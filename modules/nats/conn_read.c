@@ -11,6 +11,7 @@
 #include "bus.h"
 #include "errors.h"
 #include "proto.h"
+#include "tls.h"
 
 #define READ_LARGE_FRAME ((size_t)32 * 1024) /* these get a buffer of their own */
 #define READ_SHARE_MIN   ((size_t)16 * 1024) /* a fuller scratch block is worth keeping */
@@ -157,7 +158,8 @@ static bool read_small(struct nats_conn *conn)
                        "too much was sent before login");
         return false;
     }
-    ssize_t got = read(conn->fd, scratch->data + conn->held_len, room);
+    uint8_t *into = scratch->data + conn->held_len;
+    ssize_t got = conn->tls == NULL ? read(conn->fd, into, room) : nats_tls_read(conn, into, room);
     if (read_failed(conn, got)) {
         return false;
     }
@@ -177,7 +179,7 @@ static void read_large(struct nats_conn *conn)
     struct iovec iov[2] = {
         {conn->frame->data + conn->frame_len, rest},
         {scratch == NULL ? NULL : scratch->data, scratch == NULL ? 0 : scratch->room}};
-    ssize_t got = readv(conn->fd, iov, 2);
+    ssize_t got = conn->tls == NULL ? readv(conn->fd, iov, 2) : nats_tls_readv(conn, iov);
     if (read_failed(conn, got)) {
         return;
     }
@@ -215,6 +217,8 @@ void nats_conn_on_read(evutil_socket_t fd, short what, void *arg)
     nats_shard_enter(conn->shard);
     if (conn->state == NATS_CONN_LINGERING) {
         read_and_forget(conn);
+    } else if (conn->state == NATS_CONN_SECURING) {
+        nats_tls_on_read(conn);
     } else if (conn->frame != NULL) {
         read_large(conn);
     } else {

@@ -2,6 +2,7 @@
 #include <event2/event.h>
 
 #include "shard.h"
+#include "tls.h"
 
 static void conn_want_write(struct nats_conn *conn, bool is_wanted)
 {
@@ -13,11 +14,17 @@ static void conn_want_write(struct nats_conn *conn, bool is_wanted)
     }
 }
 
+enum nats_written nats_conn_put(struct nats_conn *conn, size_t *count_out)
+{
+    return conn->tls == NULL
+               ? nats_out_write(&conn->shard->segments, &conn->out, conn->fd, count_out)
+               : nats_tls_write(conn, count_out);
+}
+
 static void conn_write(struct nats_conn *conn)
 {
     size_t written;
-    enum nats_written result =
-        nats_out_write(&conn->shard->segments, &conn->out, conn->fd, &written);
+    enum nats_written result = nats_conn_put(conn, &written);
     atomic_store_explicit(&conn->pending, conn->out.bytes, memory_order_relaxed);
     if (result == NATS_WRITE_FAILED) {
         conn->is_doomed = conn->is_rude = true;
@@ -37,7 +44,7 @@ void nats_conn_flush(struct nats_conn *conn)
     if (!conn->is_rude) {
         conn_write(conn);
     }
-    if (conn->is_doomed || (conn->is_draining && conn->out.bytes == 0)) {
+    if (conn->is_doomed || (conn->is_draining && conn->out.bytes == 0 && !conn->is_writing)) {
         nats_conn_end(conn);
     }
 }

@@ -144,9 +144,9 @@ void nats_perms_why(const struct nats_perms *perms, uint32_t right, struct ub_by
 
 static char *subject_json(const struct nats_conn *conn, const struct nats_refusal *refusal)
 {
-    json_t *input =
-        json_pack("{s:{s:s, s:s, s:b, s:b}, s:I}", "conn", "transport", "nats", "ip", conn->address,
-                  "tls", false, "loopback", conn->is_loopback, "connection", (json_int_t)conn->cid);
+    json_t *input = json_pack("{s:{s:s, s:s, s:b, s:b}, s:I}", "conn", "transport", "nats", "ip",
+                              conn->address, "tls", conn->tls != NULL, "loopback",
+                              conn->is_loopback, "connection", (json_int_t)conn->cid);
     if (input != NULL && refusal->queue.len > 0) {
         json_object_set_new(input, "queue",
                             json_stringn((const char *)refusal->queue.ptr, refusal->queue.len));

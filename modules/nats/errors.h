@@ -20,6 +20,7 @@
 #define NATS_ERR_THROTTLED     "Connection throttling is active. Please try again later."
 #define NATS_ERR_NOT_READY     "Not Ready: waiting for " /* and what; a text of ours */
 #define NATS_ERR_NO_HEADERS    "message headers not supported"
+#define NATS_ERR_TLS_REQUIRED  "Secure Connection - TLS Required"
 #define NATS_ERR_BAD_HEADER    "bad message header detected"
 
 /* After these it stays. */

@@ -98,8 +98,10 @@ static void listener_post_url(const struct nats_server *server)
     const struct ub_listen *first = &server->settings->listen.items[0];
     char url[NATS_URL_MAX];
     bool is_v6 = strchr(first->host, ':') != NULL;
-    snprintf(url, sizeof(url), is_v6 ? "nats://[%s]:%u" : "nats://%s:%u", first->host,
-             server->listeners[0].port);
+    const struct nats_tls_settings *tls = &server->settings->tls;
+    bool is_plain = tls->mode == NATS_TLS_OFF || tls->plain != NATS_PLAIN_NONE;
+    snprintf(url, sizeof(url), is_v6 ? "%s://[%s]:%u" : "%s://%s:%u", is_plain ? "nats" : "tls",
+             first->host, server->listeners[0].port);
     server->host->node->post_fact(server->host, "nats.url", url);
 }
 

@@ -4,6 +4,7 @@
 #include "bus.h"
 #include "permission_routes.h"
 #include "server.h"
+#include "tls.h"
 
 #define S struct nats_settings
 static const struct ub_field nats_fields[] = {
@@ -27,6 +28,21 @@ static const struct ub_field nats_fields[] = {
     UB_FIELD_DURATION(S, write_deadline, "10 s", 100, 3600000, UB_LIVE,
                       "a client that takes nothing for so long is cut"),
     UB_FIELD_DURATION(S, auth_timeout, "2 s", 100, 60000, UB_LIVE, "time to log in"),
+    UB_FIELD_CHOICE(S, tls.mode, "off", "off|upgrade|first|auto", 0,
+                    "upgrade: INFO in clear, then TLS, as most clients do; first: TLS from the "
+                    "first byte; auto: either on one port"),
+    UB_FIELD_CHOICE(S, tls.plain, "none", "none|loopback|all", 0,
+                    "clients that may go on without TLS"),
+    UB_FIELD_PATH(S, tls.cert, NULL, UB_LIVE,
+                  "certificate with its chain, PEM; read again on every reload"),
+    UB_FIELD_SECRET(S, tls.key, UB_LIVE, "its private key, PEM: secret \"node.key\""),
+    UB_FIELD_PATH(S, tls.ca, NULL, UB_LIVE, "who signs the certificates of clients, PEM"),
+    UB_FIELD_CHOICE(S, tls.verify, "off", "off|optional|require", UB_LIVE,
+                    "whether a client shows a certificate of tls.ca"),
+    UB_FIELD_CHOICE(S, tls.min_version, "1.2", "1.2|1.3", UB_LIVE, "oldest TLS that is spoken"),
+    UB_FIELD_DURATION(S, tls.timeout, "2 s", 100, 60000, UB_LIVE, "time for the handshake"),
+    UB_FIELD_DURATION(S, tls.wait, "50 ms", 1, 10000, UB_LIVE,
+                      "auto: a client that was silent for so long is sent INFO in clear"),
 };
 #undef S
 
@@ -107,26 +123,29 @@ void nats_live_take(struct nats_live *live, const struct nats_settings *settings
     live->auth_timeout = settings->auth_timeout;
 }
 
-/* The token is the struct itself: it lives until the commit after this one. */
 static enum ub_status nats_prepare(void *self, const void *settings, void **token_out,
                                    struct ub_err *err)
 {
-    (void)self;
-    (void)err;
-    *token_out = (void *)(uintptr_t)settings;
-    return UB_OK;
+    const struct nats_server *server = self;
+    struct nats_tls_change *change = NULL;
+    enum ub_status status = nats_tls_prepare(server->tls, settings, &change, err);
+    *token_out = change;
+    return status;
 }
 
 static void nats_commit(void *self, void *token)
 {
     struct nats_server *server = self;
-    nats_live_take(&server->live, token);
+    struct nats_tls_change *change = token;
+    nats_live_take(&server->live, change->settings);
+    nats_tls_commit(server->tls, &change);
 }
 
 static void nats_abort(void *self, void *token)
 {
+    struct nats_tls_change *change = token;
     (void)self;
-    (void)token;
+    nats_tls_abort(&change);
 }
 
 static void nats_posture(void *self, const struct ub_posture_sink *sink)
@@ -135,10 +154,12 @@ static void nats_posture(void *self, const struct ub_posture_sink *sink)
     const struct nats_settings *settings = server->settings;
     bool is_off = settings->auth == NATS_AUTH_OFF;
     sink->fact(sink->ctx, "auth", is_off ? "off" : "enforce", "auth");
+    bool has_tls = settings->tls.mode != NATS_TLS_OFF && settings->tls.plain != NATS_PLAIN_ALL;
     sink->fact(sink->ctx, "acl", is_off ? "off" : "on", "auth");
     for (size_t i = 0; i < settings->listen.count; i++) {
         const struct ub_listen *listen = &settings->listen.items[i];
-        sink->listener(sink->ctx, listen->text, listen->is_loopback, false, "listen");
+        sink->listener(sink->ctx, listen->text, listen->is_loopback, has_tls,
+                       settings->tls.mode == NATS_TLS_OFF ? "listen" : "tls.plain");
     }
 }
 
@@ -161,6 +182,7 @@ static void nats_health(void *self, const struct ub_health_sink *sink)
     sink->number(sink->ctx, "in_bytes", (int64_t)in_bytes);
     sink->number(sink->ctx, "out_bytes", (int64_t)out_bytes);
     sink->number(sink->ctx, "slow_consumers", (int64_t)slow);
+    nats_tls_health(server->tls, sink);
 }
 
 static const struct ub_module_ops nats_ops = {

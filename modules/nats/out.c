@@ -134,7 +134,7 @@ static size_t out_gather(const struct nats_out *out, struct iovec *iov)
     return count;
 }
 
-static void out_consume(struct nats_segments *spare, struct nats_out *out, size_t len)
+void nats_out_consume(struct nats_segments *spare, struct nats_out *out, size_t len)
 {
     out->bytes -= len;
     while (out->head != NULL && len >= out->head->len) {
@@ -166,11 +166,26 @@ enum nats_written nats_out_write(struct nats_segments *spare, struct nats_out *o
         if (put < 0) {
             return errno == EAGAIN || errno == EWOULDBLOCK ? NATS_WRITTEN_PART : NATS_WRITE_FAILED;
         }
-        out_consume(spare, out, (size_t)put);
+        nats_out_consume(spare, out, (size_t)put);
         *count_out += (size_t)put;
     }
     nats_out_clear(spare, out); /* a segment that was reserved and not filled */
     return NATS_WRITTEN_ALL;
+}
+
+struct ub_bytes nats_out_front(const struct nats_out *out, uint8_t *room, size_t room_len)
+{
+    const struct nats_segment *it = out->head;
+    size_t len = 0;
+    if (it->len >= room_len / 2 || it->next == NULL) {
+        return (struct ub_bytes){it->ptr, it->len < room_len ? it->len : room_len};
+    }
+    for (; it != NULL && len < room_len; it = it->next) {
+        size_t piece = it->len < room_len - len ? it->len : room_len - len;
+        memcpy(room + len, it->ptr, piece);
+        len += piece;
+    }
+    return (struct ub_bytes){room, len};
 }
 
 void nats_out_clear(struct nats_segments *spare, struct nats_out *out)

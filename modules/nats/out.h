@@ -43,6 +43,10 @@ enum nats_written { NATS_WRITTEN_ALL, NATS_WRITTEN_PART, NATS_WRITE_FAILED };
 /* Writes until nothing is left or the socket takes no more; *count_out: bytes written. */
 enum nats_written nats_out_write(struct nats_segments *spare, struct nats_out *out, int fd,
                                  size_t *count_out);
+/* The first bytes in one piece, at most room_len: where they lie, or, when those are few, more of
+ * them copied into room. Then consume what was written. */
+struct ub_bytes nats_out_front(const struct nats_out *out, uint8_t *room, size_t room_len);
+void nats_out_consume(struct nats_segments *spare, struct nats_out *out, size_t len);
 void nats_out_clear(struct nats_segments *spare, struct nats_out *out);
 
 #endif

@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "listener.h"
 #include "quote.h"
+#include "tls.h"
 
 static void make_nonce(struct nats_conn *conn)
 {
@@ -23,8 +24,9 @@ void nats_proto_greet(struct nats_conn *conn)
     char info[1536];
     make_nonce(conn);
     int len = snprintf(info, sizeof(info),
-                       "INFO {%s\"client_id\":%llu,\"client_ip\":\"%s\",\"nonce\":\"%s\"} \r\n",
-                       server->info, (unsigned long long)conn->cid, conn->address, conn->nonce);
+                       "INFO {%s%s\"client_id\":%llu,\"client_ip\":\"%s\",\"nonce\":\"%s\"} \r\n",
+                       server->info, nats_tls_info(conn), (unsigned long long)conn->cid,
+                       conn->address, conn->nonce);
     nats_conn_send(conn, info, (size_t)len);
 }
 

@@ -14,6 +14,7 @@
 #include "interest.h"
 #include "listener.h"
 #include "permission_routes.h"
+#include "tls.h"
 
 #define SERVER_SPARE_BLOCKS   256 /* of 64 KiB */
 #define SERVER_AUTH_THREADS   4
@@ -72,8 +73,12 @@ enum ub_status nats_server_new(const struct ub_host *host, const struct nats_set
         return ub_fail(err, UB_ENOMEM, "no memory for the NATS server");
     }
     server_make_id(server);
+    enum ub_status status = nats_tls_context_new(host, settings, &server->tls, err);
+    if (status != UB_OK) {
+        nats_server_free(&server);
+    }
     *server_out = server;
-    return UB_OK;
+    return status;
 }
 
 void nats_server_free(struct nats_server **server)
@@ -90,6 +95,7 @@ void nats_server_free(struct nats_server **server)
     nats_sessions_free(&it->sessions);
     nats_interests_free(&it->interests);
     nats_pool_fini(&it->pool);
+    nats_tls_context_free(&it->tls);
     nats_change_gate_fini(it);
     free(it->shards);
     free(it);
@@ -199,6 +205,7 @@ enum ub_status nats_server_start(struct nats_server *server, struct ub_err *err)
         nats_server_stop(server);
         return status;
     }
+    nats_tls_tell(server->tls);
     atomic_store(&server->is_running, true);
     return UB_OK;
 }

@@ -23,6 +23,7 @@ struct nats_shard;
 struct nats_listener;
 struct nats_sessions;
 struct nats_interests;
+struct nats_tls_context;
 
 struct nats_provider {
     const struct ub_authz_ops *ops;
@@ -37,6 +38,7 @@ struct nats_server {
     const struct ub_host *host;
     const struct nats_settings *settings;
     struct nats_live live;
+    struct nats_tls_context *tls; /* NULL = there is no TLS */
     struct nats_provider providers[NATS_PROVIDERS_MAX];
     uint32_t provider_count, watched_count;
     const struct ub_httpd_ops *httpd; /* NULL = there is no HTTP server */

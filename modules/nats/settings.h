@@ -7,6 +7,21 @@
 #include <unibus/settings.h>
 
 enum nats_auth { NATS_AUTH_OFF = 0, NATS_AUTH_ENFORCE };
+enum nats_tls_mode { NATS_TLS_OFF = 0, NATS_TLS_UPGRADE, NATS_TLS_FIRST, NATS_TLS_AUTO };
+enum nats_tls_plain { NATS_PLAIN_NONE = 0, NATS_PLAIN_LOOPBACK, NATS_PLAIN_ALL };
+enum nats_tls_verify { NATS_VERIFY_OFF = 0, NATS_VERIFY_OPTIONAL, NATS_VERIFY_REQUIRE };
+enum nats_tls_version { NATS_TLS_1_2 = 0, NATS_TLS_1_3 };
+
+struct nats_tls_settings {
+    int mode;  /* enum nats_tls_mode */
+    int plain; /* enum nats_tls_plain: who may go on without TLS */
+    const char *cert;
+    struct ub_secret *key; /* not after create or prepare has returned */
+    const char *ca;
+    int verify;            /* enum nats_tls_verify */
+    int min_version;       /* enum nats_tls_version */
+    int64_t timeout, wait; /* ms */
+};
 
 /* Filled by the core from the table in module.c. */
 struct nats_settings {
@@ -16,6 +31,7 @@ struct nats_settings {
     int64_t threads; /* 0 = one a processor */
     int64_t max_payload, max_control_line, max_pending, max_connections, max_subscriptions;
     int64_t ping_interval, ping_max, write_deadline, auth_timeout;
+    struct nats_tls_settings tls;
 };
 
 /* Those that a reload may change: written on the main loop, read by all I/O loops. Each is for

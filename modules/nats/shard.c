@@ -9,6 +9,7 @@
 #include <unibus/error.h>
 
 #include "deliver.h"
+#include "tls.h"
 
 #define SHARD_FIRST_ROOM 64
 #define SHARD_NO_SLOT    UINT32_MAX
@@ -69,6 +70,7 @@ void nats_shard_enter(struct nats_shard *shard)
 {
     if (!shard->is_entered) {
         shard->is_entered = true;
+        shard->wake_up++;
         shard->now_ms = nats_now_ms(shard->server);
         nats_mail_awake(&shard->mailbox);
         /* libevent runs it behind the events that are active already. */
@@ -99,6 +101,9 @@ static void shard_on_stall_end(evutil_socket_t fd, short what, void *arg)
 
 static void shard_check_deadlines(struct nats_shard *shard)
 {
+    while (shard->securing_first != NULL && shard->securing_first->deadline_ms <= shard->now_ms) {
+        nats_conn_deadline(shard->securing_first);
+    }
     while (shard->clock_first != NULL && shard->clock_first->deadline_ms <= shard->now_ms) {
         nats_conn_deadline(shard->clock_first);
     }
@@ -149,6 +154,7 @@ static void shard_release(struct nats_shard *shard)
     nats_match_cache_free(&shard->cache);
     nats_buf_unref(&shard->scratch);
     nats_segments_fini(&shard->segments);
+    nats_tls_room_free(&shard->tls_room);
     pthread_mutex_destroy(&shard->table_lock);
     free(shard->table);
     free(shard->slots);
@@ -190,7 +196,7 @@ static void shard_end(void *arg)
     while (shard->all != NULL) {
         struct nats_conn *conn = shard->all;
         size_t written;
-        nats_out_write(&shard->segments, &conn->out, conn->fd, &written);
+        nats_conn_put(conn, &written);
         conn->is_rude = true;
         nats_conn_end(conn);
     }

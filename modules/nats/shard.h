@@ -24,12 +24,14 @@ struct nats_shard {
     struct event_base *base;
     struct event flush_event, stall_event;
     bool is_entered, has_events;
-    int64_t now_ms; /* monotonic, of this wake-up */
+    uint32_t wake_up; /* number of this wake-up */
+    int64_t now_ms;   /* monotonic, of this wake-up */
     struct ub_timer *tick;
     uint32_t tick_count;
 
     struct nats_buf *scratch; /* what is read into */
     struct nats_segments segments;
+    struct nats_tls_room *tls_room; /* NULL = no connection with TLS yet */
     struct nats_match_cache *cache;
     uint64_t random;
 
@@ -40,6 +42,7 @@ struct nats_shard {
     struct nats_conn *all, *dirty, *stalled;
     struct nats_conn *clock_first, *clock_last; /* greeted */
     struct nats_conn *linger_first, *linger_last;
+    struct nats_conn *securing_first, *securing_last;
 
     struct nats_sub **slots; /* subscriptions by the low half of their id */
     uint32_t slot_room, slot_free, slot_count;
