@@ -195,6 +195,9 @@ static enum ub_verdict rig_connect(void *self, const struct ub_cred *cred,
         usleep((useconds_t)authz->delay_ms * 1000);
     }
     pthread_mutex_lock(&authz->lock);
+    authz->has_tls = cred->has_tls;
+    snprintf(authz->cert_subject, sizeof(authz->cert_subject), "%s",
+             cred->cert_subject != NULL ? cred->cert_subject : "");
     const struct rig_user *user = user_of(authz, cred);
     if (user != NULL && (!user_proves(user, cred) || user->perms == NULL)) {
         snprintf(reason_out->text, sizeof(reason_out->text), "wrong proof");
@@ -337,7 +340,7 @@ bool rig_log_has(struct rig *rig, const char *text)
 /* ---- clients ----------------------------------------------------------------------------------
  */
 
-static void client_connect(struct rig *rig, struct rig_client *client)
+void rig_dial(struct rig *rig, struct rig_client *client)
 {
     int on = 1;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(rig->port)};
@@ -451,7 +454,7 @@ void rig_sync(struct rig_client *client, const char *between)
 
 void rig_open(struct rig *rig, struct rig_client *client)
 {
-    client_connect(rig, client);
+    rig_dial(rig, client);
     bool is_closed;
     while (client->len == 0 || memchr(client->bytes, '\n', client->len) == NULL) {
         assert_true(rig_more(client, 5000, &is_closed));

@@ -43,6 +43,8 @@ struct rig_authz {
     ub_authz_changed_fn changed;
     void *changed_arg;
     unsigned asked;
+    char cert_subject[256]; /* of the last who asked to come in */
+    bool has_tls;
 };
 
 extern const struct ub_authz_ops rig_authz_ops;
@@ -90,6 +92,8 @@ struct rig_client {
     char nonce[32];
 };
 
+/* Connects and reads nothing. */
+void rig_dial(struct rig *rig, struct rig_client *client);
 /* Connects and reads INFO. */
 void rig_open(struct rig *rig, struct rig_client *client);
 /* Connects and logs in quietly (verbose false, headers, no_responders); user NULL = without. */
