@@ -199,8 +199,8 @@ static const struct into_row rows[] = {
     {"leafnodes|leaf", into_refuse, NO_ROUTES},
     {"websocket|ws", into_refuse, "WebSocket is not built yet: take it out"},
     {"mqtt", into_refuse, "MQTT is not spoken: take it out"},
-    {"tls", into_refuse, "TLS is not built yet: take it out, or use a proxy"},
-    {"allow_non_tls", into_refuse, "TLS is not built yet: take it out"},
+    {"tls", into_take_tls, NULL},
+    {"allow_non_tls", into_take_non_tls, NULL},
     {"ocsp|ocsp_cache", into_refuse, "OCSP is not asked: take it out"},
     {"operator|operators|root|roots|trusted|trusted_keys|resolver|resolver_tls|account_resolver|"
      "account_resolver_tls|resolver_preload|resolver_pinned_accounts|default_sentinel",
@@ -271,10 +271,6 @@ static void take_flags(struct into *into)
     if (options->client_advertise != NULL) {
         into_note(into, nowhere, "--client_advertise " NO_EFFECT);
     }
-    if (options->is_tls || options->is_tls_verify || options->tls_cert != NULL) {
-        into_unsupported(into, ((struct conf_place){"the command line", 0, 0}),
-                         "--tls is not supported: TLS is not built yet");
-    }
 }
 
 static void put_log(struct into *into)
@@ -288,6 +284,7 @@ void into_load(const struct options *options, const struct conf_reader *reader,
 {
     struct conf conf = {.root = {.kind = CONF_MAP}};
     struct into into = {.options = options,
+                        .reader = reader,
                         .conf = &conf,
                         .settings = settings,
                         .config = config,
@@ -298,6 +295,7 @@ void into_load(const struct options *options, const struct conf_reader *reader,
     }
     take_flags(&into);
     into_listen_end(&into);
+    into_tls_end(&into);
     into_users_end(&into);
     put_log(&into);
     conf_fini(&conf);

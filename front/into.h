@@ -49,6 +49,7 @@ struct into_text {
 
 struct into {
     const struct options *options;
+    const struct conf_reader *reader;
     const struct conf *conf;
     struct front_settings *settings;
     struct config *config;
@@ -58,7 +59,8 @@ struct into {
     struct into_text listen; /* host and port in one */
     int64_t port;            /* -1 = any free one */
     struct conf_place port_place;
-    bool has_port;
+    bool has_port, has_tls;
+    struct conf_place tls_place;
     /* the users, until they are counted */
     struct config_block *users;
     struct config_block *records;
@@ -124,6 +126,11 @@ void into_take_host(struct into *into, const struct into_row *row, const struct 
 void into_take_port(struct into *into, const struct into_row *row, const struct conf_value *value);
 /* After all keys: command line over file, into the module's setting. */
 void into_listen_end(struct into *into);
+
+void into_take_tls(struct into *into, const struct into_row *row, const struct conf_value *value);
+void into_take_non_tls(struct into *into, const struct into_row *row,
+                       const struct conf_value *value);
+void into_tls_end(struct into *into);
 
 void into_take_authorization(struct into *into, const struct into_row *row,
                              const struct conf_value *value);

@@ -292,6 +292,28 @@ static void test_accounts(void **state)
     JUDGE(rows);
 }
 
+static void test_tls(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"tls { cert_file: x.pem, key_file: \"c\", ca_file: ca.pem, verify: true, timeout: 0.5 }",
+         {"tls.cert=x.pem tls.key=secret(tls { cert_file", "tls.ca=ca.pem tls.verify=require",
+          "tls.timeout=500 ms", "tls.mode=upgrade", "-!"}},
+        {"tls { handshake_first: true }", {"tls.mode=first", "-upgrade"}},
+        {"tls { handshake_first: auto }", {"tls.mode=auto", "-tls.wait"}},
+        {"tls { first: 300ms }", {"tls.mode=auto tls.wait=300 ms"}},
+        {"tls { first: x }", {"! c:1:7 E-CONFIG-010 first is true, false, auto or a duration"}},
+        {"tls { min_version: \"1.3\" }\nallow_non_tls: true",
+         {"tls.min_version=1.3", "tls.plain=all"}},
+        {"tls { key_file: nope }", {"! c:1:7 E-CONFIG-016 key_file nope cannot be read"}},
+        {"tls { verify_and_map: true }", {"E-FRONT-002 verify_and_map"}},
+        {"tls { cipher_suites: [x] }", {"~ c:1:7: cipher_suites is accepted", "-!"}},
+        {"tls { cert: x }", {"E-CONFIG-009 unknown field \"cert\""}},
+        {"tls: on", {"E-CONFIG-010 tls needs a map"}},
+    };
+    JUDGE(rows);
+}
+
 static void test_flags(void **state)
 {
     (void)state;
@@ -368,8 +390,8 @@ int main(void)
         cmocka_unit_test(test_listen),      cmocka_unit_test(test_limits),
         cmocka_unit_test(test_unknown),     cmocka_unit_test(test_users),
         cmocka_unit_test(test_permissions), cmocka_unit_test(test_accounts),
-        cmocka_unit_test(test_flags),       cmocka_unit_test(test_options),
-        cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_flags),       cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_options),     cmocka_unit_test(test_durations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
