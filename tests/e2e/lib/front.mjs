@@ -14,13 +14,14 @@ const STOP_MS = 8000;
 export const frontProgram = () => join(buildFolder(), 'unibus-nats-server');
 
 export class Front {
-  /** `conf`: text of nats.conf; `args`: more flags; `log`: file instead of what it prints. */
-  static async start(t, { conf = null, args = [], env, files = {}, log = null } = {}) {
+  /** `conf`: text of nats.conf; `args`: more flags; `log`: file instead of what it prints; `prepare(dir)`. */
+  static async start(t, { conf = null, args = [], env, files = {}, log = null, prepare } = {}) {
     const front = new Front();
     t.after(() => front.dispose());
     front.dir = await mkdtemp(join(tmpdir(), 'ub-front-'));
     front.conf = join(front.dir, 'nats.conf');
     for (const [name, text] of Object.entries(files)) await writeFile(join(front.dir, name), text);
+    await prepare?.(front.dir);
     if (conf !== null) await writeFile(front.conf, conf);
     const own = ['-a', '127.0.0.1', '-p', '-1', '--ports_file_dir', front.dir];
     front.process = new Running(frontProgram(), [...own, ...(conf === null ? [] : ['-c', front.conf]),
