@@ -20,6 +20,7 @@ void nats_pool_init(struct nats_pool *pool, size_t keep_max)
     pool->spare = NULL;
     pool->spare_count = 0;
     pool->keep_max = keep_max;
+    pool->unused = 0;
 }
 
 void nats_pool_fini(struct nats_pool *pool)
@@ -39,6 +40,7 @@ static struct nats_buf *pool_take(struct nats_pool *pool)
     if (buf != NULL) {
         pool->spare = buf->next;
         pool->spare_count--;
+        pool->unused = pool->spare_count < pool->unused ? pool->spare_count : pool->unused;
     }
     pthread_mutex_unlock(&pool->lock);
     return buf;
@@ -55,6 +57,30 @@ static bool pool_keep(struct nats_pool *pool, struct nats_buf *buf)
     }
     pthread_mutex_unlock(&pool->lock);
     return is_kept;
+}
+
+size_t nats_pool_shrink(struct nats_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct nats_buf *given = pool->unused > 0 ? pool->spare : NULL;
+    struct nats_buf **last = &pool->spare;
+    for (size_t i = 0; i < pool->unused; i++) {
+        last = &(*last)->next;
+    }
+    struct nats_buf *kept = *last;
+    *last = NULL;
+    pool->spare = kept;
+    pool->spare_count -= pool->unused;
+    pool->unused = pool->spare_count;
+    pthread_mutex_unlock(&pool->lock);
+    size_t bytes = 0;
+    while (given != NULL) {
+        struct nats_buf *next = given->next;
+        bytes += sizeof(*given) + given->room;
+        free(given);
+        given = next;
+    }
+    return bytes;
 }
 
 struct nats_buf *nats_buf_new(struct nats_pool *pool, size_t room)

@@ -29,10 +29,14 @@ struct nats_pool {
     pthread_mutex_t lock;
     struct nats_buf *spare; /* under lock */
     size_t spare_count, keep_max;
+    size_t unused; /* the fewest that lay here since the last shrink: under lock */
 };
 
 void nats_pool_init(struct nats_pool *pool, size_t keep_max);
 void nats_pool_fini(struct nats_pool *pool); /* every buffer was returned */
+
+/* Gives back the blocks that nobody needed since the last call; answers their bytes. */
+size_t nats_pool_shrink(struct nats_pool *pool);
 
 /* A buffer with room for at least `room` bytes and one reference, or NULL (no memory). */
 struct nats_buf *nats_buf_new(struct nats_pool *pool, size_t room);

@@ -26,6 +26,8 @@ static struct nats_segment *segment_new(struct nats_segments *spare, bool is_cop
     if (segment != NULL) {
         *list = segment->next;
         *(is_copy ? &spare->copy_count : &spare->share_count) -= 1;
+        spare->copy_unused =
+            spare->copy_count < spare->copy_unused ? spare->copy_count : spare->copy_unused;
     } else if ((segment = malloc(sizeof(*segment) + (is_copy ? NATS_SEGMENT_SIZE : 0))) == NULL) {
         return NULL;
     }
@@ -44,12 +46,27 @@ static void segment_free(struct nats_segments *spare, struct nats_segment *segme
     struct nats_segment **list = is_copy ? &spare->copies : &spare->shares;
     size_t *count = is_copy ? &spare->copy_count : &spare->share_count;
     if (*count >= (is_copy ? OUT_SPARE_COPY : OUT_SPARE_SHARE)) {
+        spare->freed += sizeof(*segment) + (is_copy ? NATS_SEGMENT_SIZE : 0);
         free(segment);
         return;
     }
     segment->next = *list;
     *list = segment;
     *count += 1;
+}
+
+size_t nats_segments_shrink(struct nats_segments *spare)
+{
+    size_t freed = spare->freed + spare->copy_unused * NATS_SEGMENT_SIZE;
+    for (; spare->copy_unused > 0; spare->copy_unused--) {
+        struct nats_segment *segment = spare->copies;
+        spare->copies = segment->next;
+        spare->copy_count--;
+        free(segment);
+    }
+    spare->copy_unused = spare->copy_count;
+    spare->freed = 0;
+    return freed;
 }
 
 void nats_segments_fini(struct nats_segments *spare)

@@ -19,6 +19,8 @@ struct nats_segment;
 struct nats_segments {
     struct nats_segment *copies, *shares;
     size_t copy_count, share_count;
+    size_t copy_unused; /* the fewest spare copies since the last shrink */
+    size_t freed;       /* bytes given back to malloc since the last shrink */
 };
 
 struct nats_out {
@@ -26,6 +28,9 @@ struct nats_out {
     size_t bytes;
 };
 
+/* Gives back the spare segments that nobody needed since the last call; answers the bytes that went
+ * back to malloc since then. */
+size_t nats_segments_shrink(struct nats_segments *spare);
 void nats_segments_fini(struct nats_segments *spare);
 
 /* Room for len <= NATS_SEGMENT_SIZE bytes in one piece, to be filled at once and committed; NULL =

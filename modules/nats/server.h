@@ -49,6 +49,7 @@ struct nats_server {
     struct nats_sessions *sessions;
     struct nats_interests *interests;
     struct nats_pool pool;
+    _Atomic size_t freed; /* bytes that went back to malloc, perhaps not to the system yet */
     struct ub_pool *auth_pool;
     uint64_t seed;
     uint8_t reply_key[NATS_REPLY_KEY_BYTES];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shard.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,6 +14,8 @@
 
 #define SHARD_FIRST_ROOM 64
 #define SHARD_NO_SLOT    UINT32_MAX
+#define SHARD_TRIM_BYTES ((size_t)4 * 1024 * 1024)
+#define SHARD_TRIM_KEEP  ((size_t)256 * 1024)
 
 static void shard_send_mail(struct nats_shard *shard)
 {
@@ -112,6 +115,22 @@ static void shard_check_deadlines(struct nats_shard *shard)
     }
 }
 
+/* What a burst took and nobody needs goes back to the system: malloc keeps what it is given back
+ * between blocks in use, so it is told to look when that may be much. */
+static void shard_give_back(struct nats_shard *shard)
+{
+    struct nats_server *server = shard->server;
+    size_t freed = nats_segments_shrink(&shard->segments);
+    if (shard->index == 0) {
+        freed += nats_pool_shrink(&server->pool);
+    }
+    size_t total = atomic_fetch_add_explicit(&server->freed, freed, memory_order_relaxed) + freed;
+    if (total >= SHARD_TRIM_BYTES && freed < SHARD_TRIM_BYTES) { /* the burst is over here */
+        atomic_store_explicit(&server->freed, 0, memory_order_relaxed);
+        malloc_trim(SHARD_TRIM_KEEP);
+    }
+}
+
 static void shard_on_tick(void *arg)
 {
     struct nats_shard *shard = arg;
@@ -121,6 +140,7 @@ static void shard_on_tick(void *arg)
         for (struct nats_conn *conn = shard->all; conn != NULL; conn = conn->all_next) {
             nats_conn_tick(conn);
         }
+        shard_give_back(shard);
     }
 }
 
