@@ -77,13 +77,13 @@ static void interest_unlink(struct ub_bus_interest *interest)
 static bool interest_attach(struct nats_server *server, struct ub_bus_interest *interest)
 {
     struct ub_bytes subject = {interest->subject, interest->len};
-    pthread_rwlock_wrlock(&server->sublist.lock);
+    nats_sublist_write_begin(&server->sublist);
     bool is_found = nats_sublist_find_locked(&server->sublist, subject, NULL, NULL, &interest->sub);
     if (is_found) {
         interest->sub->is_watched = true;
         interest_link(interest_bucket(server->interests, interest->sub), interest);
     }
-    pthread_rwlock_unlock(&server->sublist.lock);
+    nats_sublist_write_end(&server->sublist);
     return is_found;
 }
 

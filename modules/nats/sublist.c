@@ -229,6 +229,7 @@ bool nats_sublist_init(struct nats_sublist *list, uint64_t seed)
     pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(&list->lock, &attr);
     pthread_rwlockattr_destroy(&attr);
+    pthread_mutex_init(&list->turn, NULL);
     return true;
 }
 
@@ -237,6 +238,19 @@ void nats_sublist_fini(struct nats_sublist *list)
     free(list->buckets);
     free(list->root);
     pthread_rwlock_destroy(&list->lock);
+    pthread_mutex_destroy(&list->turn);
+}
+
+void nats_sublist_write_begin(struct nats_sublist *list)
+{
+    pthread_mutex_lock(&list->turn);
+    pthread_rwlock_wrlock(&list->lock);
+}
+
+void nats_sublist_write_end(struct nats_sublist *list)
+{
+    pthread_rwlock_unlock(&list->lock);
+    pthread_mutex_unlock(&list->turn);
 }
 
 static bool sublist_put(struct nats_sublist *list, struct nats_sub *sub)
@@ -261,13 +275,13 @@ static bool sublist_put(struct nats_sublist *list, struct nats_sub *sub)
 
 bool nats_sublist_insert(struct nats_sublist *list, struct nats_sub *sub)
 {
-    pthread_rwlock_wrlock(&list->lock);
+    nats_sublist_write_begin(list);
     bool is_done = sublist_put(list, sub);
     if (is_done) {
         atomic_fetch_add_explicit(&list->count, 1, memory_order_relaxed);
         sublist_touch(list, sub);
     }
-    pthread_rwlock_unlock(&list->lock);
+    nats_sublist_write_end(list);
     return is_done;
 }
 
@@ -283,7 +297,7 @@ static void group_drop_if_empty(struct nats_node *node, struct ub_bytes queue)
 
 void nats_sublist_remove(struct nats_sublist *list, struct nats_sub *sub)
 {
-    pthread_rwlock_wrlock(&list->lock);
+    nats_sublist_write_begin(list);
     sub_unlink(sub);
     if (sub->queue_len > 0) {
         group_drop_if_empty(sub->node, nats_sub_queue(sub));
@@ -293,14 +307,14 @@ void nats_sublist_remove(struct nats_sublist *list, struct nats_sub *sub)
     sub->filter = NULL;
     atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
     sublist_touch(list, sub);
-    pthread_rwlock_unlock(&list->lock);
+    nats_sublist_write_end(list);
 }
 
 void nats_sublist_set_filter(struct nats_sublist *list, struct nats_sub *sub,
                              const struct nats_perms *filter)
 {
-    pthread_rwlock_wrlock(&list->lock);
+    nats_sublist_write_begin(list);
     sub->filter = filter;
     sublist_touch(list, sub);
-    pthread_rwlock_unlock(&list->lock);
+    nats_sublist_write_end(list);
 }

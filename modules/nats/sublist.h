@@ -95,6 +95,7 @@ struct nats_match_builder {
 
 struct nats_sublist {
     pthread_rwlock_t lock;
+    pthread_mutex_t turn; /* of writers, taken before the lock */
     struct nats_node *root;
     struct nats_node **buckets;
     size_t bucket_count, node_count;
@@ -106,6 +107,11 @@ struct nats_sublist {
 
 bool nats_sublist_init(struct nats_sublist *list, uint64_t seed); /* false = no memory */
 void nats_sublist_fini(struct nats_sublist *list);                /* every subscription is out */
+
+/* Excludes all others. One writer at a time waits for the lock, so that readers get it between two
+ * writers however many there are. */
+void nats_sublist_write_begin(struct nats_sublist *list);
+void nats_sublist_write_end(struct nats_sublist *list);
 
 /* false = no memory, nothing changed. */
 bool nats_sublist_insert(struct nats_sublist *list, struct nats_sub *sub);

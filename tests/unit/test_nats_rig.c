@@ -383,12 +383,15 @@ void rig_expect(struct rig_client *client, const char *text)
 {
     int64_t deadline = rig_now_ms() + 10000;
     bool is_closed = false;
+    size_t len = strlen(text), seen = 0; /* not all from the start again: it may be megabytes */
     while (true) {
-        char *at = client->len == 0 ? NULL : memmem(client->bytes, client->len, text, strlen(text));
+        char *at =
+            client->len == 0 ? NULL : memmem(client->bytes + seen, client->len - seen, text, len);
         if (at != NULL) {
-            client_consume(client, (size_t)(at - client->bytes) + strlen(text));
+            client_consume(client, (size_t)(at - client->bytes) + len);
             return;
         }
+        seen = client->len < len ? 0 : client->len - len + 1;
         int64_t left = deadline - rig_now_ms();
         if (left <= 0 || (!rig_more(client, left, &is_closed) && is_closed)) {
             fail_msg("expected \"%s\", got \"%.2000s\"%s", text,
