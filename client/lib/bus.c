@@ -170,6 +170,12 @@ static enum unibus_status cannot_connect(const struct unibus_bus *bus, const cha
                                      "nats://user:password@host:port")
                    : unibus_fix(err, "give the output of `unibus id show --json` to an admin");
     }
+    if (s == NATS_SSL_ERROR) {
+        unibus_fail(err, UNIBUS_UNVERIFIED, "no TLS with %s: %s", url,
+                    text != NULL ? text : natsStatus_GetText(s));
+        return unibus_fix(err, "its certificate must name this host and be by a CA of this system, "
+                               "or by one in the file SSL_CERT_FILE");
+    }
     unibus_fail(err, s == NATS_TIMEOUT ? UNIBUS_TIMEOUT : UNIBUS_UNREACHABLE,
                 "%s cannot be reached: %s", url, natsStatus_GetText(s));
     return unibus_fix(err, "is the node's bus running?");

@@ -10,6 +10,7 @@ import { describe, test } from 'node:test';
 import { connect, usernamePasswordAuthenticator } from '@nats-io/transport-node';
 import { collect, settled, until } from './lib/cast.mjs';
 import { makeCa, makeCert } from './lib/certs.mjs';
+import { Cli } from './lib/cli.mjs';
 import { lua } from './lib/lua.mjs';
 import { Node } from './lib/node.mjs';
 import { CRLF, greeted } from './lib/wire.mjs';
@@ -221,6 +222,18 @@ test('a new certificate under traffic: nobody is dropped, nothing is lost, a bro
   await until(() => heard.length === sent, `all ${sent} messages`);
   assert.ok(sent > 100);
   heard.forEach((msg, i) => assert.equal(msg.string(), String(i)));
+});
+
+test('the CLI trusts the CA in SSL_CERT_FILE, and says what to do without it', async (t) => {
+  const node = await nodeWithTls(t, { mode: 'auto' });
+  const cli = await Cli.create(t);
+  const args = ['bench', 'pub', '--url', `tls://alice:alice-pw@127.0.0.1:${node.natsPort}`, '--msgs', '100', '--no-progress'];
+  const trusting = await cli.run(args, { env: { SSL_CERT_FILE: node.path('ca.crt') } });
+  assert.equal(trusting.code, 0, trusting.stderr);
+  const doubting = await cli.run(args);
+  assert.notEqual(doubting.code, 0);
+  assert.match(doubting.stderr, /no TLS with tls:\/\/127\.0\.0\.1:.*\n.*SSL_CERT_FILE/);
+  assert.ok(!doubting.stderr.includes('alice-pw'));
 });
 
 test('a key that others can read is refused like any secret', async (t) => {
