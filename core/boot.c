@@ -228,6 +228,10 @@ bool boot_init(struct boot *boot, const struct plan_source *source, int log_fd)
         report_add(&boot->report, ERROR_MODULE_LOAD, (struct ub_where){NULL, 0}, "%s", err.message);
         return false;
     }
+    if (source->front != NULL) {
+        boot->node.log.form = source->front->form;
+        boot->node.log.form_ctx = source->front->ctx;
+    }
     boot->node.fail = boot_on_fail;
     boot->node.fail_ctx = boot;
     boot->node.reload = &boot->reload;

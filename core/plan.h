@@ -14,7 +14,8 @@ struct plan_front {
     /* Fills the config, as config_load does from Lua. Faults go to the report. The main loop's
      * thread, at the start and at every reload. */
     void (*load)(void *ctx, struct config *config, struct report *report);
-    void *ctx;
+    log_form_fn form; /* of log lines; NULL = our own */
+    void *ctx;        /* of both */
 };
 
 struct plan_source {

@@ -74,9 +74,8 @@ static bool write_fault(FILE *out, const struct log_event *event)
     return true;
 }
 
-void log_line_write(void *ctx, FILE *out, const struct log_event *event)
+void log_line_write(const struct log_line *line, FILE *out, const struct log_event *event)
 {
-    const struct log_line *line = ctx;
     const struct known *known = find(event);
     if (known != NULL && known->words == NULL) {
         return;

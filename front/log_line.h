@@ -17,7 +17,7 @@ struct log_line {
     long pid;
 };
 
-/* A log_form_fn; ctx is a struct log_line. */
-void log_line_write(void *ctx, FILE *out, const struct log_event *event);
+/* Threads: any (log_form_fn). */
+void log_line_write(const struct log_line *line, FILE *out, const struct log_event *event);
 
 #endif

@@ -84,6 +84,12 @@ static bool open_log(struct front *front)
     return false;
 }
 
+static void on_line(void *ctx, FILE *out, const struct log_event *event)
+{
+    const struct front *front = ctx;
+    log_line_write(&front->line, out, event);
+}
+
 /* ---- signals ----------------------------------------------------------------------------------
  */
 
@@ -238,7 +244,7 @@ static int run_planned(struct front *front)
 
 static int run(struct front *front)
 {
-    const struct plan_front plan_front = {on_load, front};
+    const struct plan_front plan_front = {on_load, on_line, front};
     const struct plan_source source = {
         .config_file = front->options.config != NULL ? front->options.config : "the command line",
         .front = &plan_front,
@@ -249,8 +255,6 @@ static int run(struct front *front)
         report_fini(&front->boot.report);
         return EXIT_FAILED;
     }
-    front->boot.node.log.form = log_line_write;
-    front->boot.node.log.form_ctx = &front->line;
     int code = run_planned(front);
     signals_stop(front);
     if (front->ports_path[0] != '\0') {
