@@ -206,6 +206,7 @@ static void near_addresses_are_others(struct blob_test *t)
         hash.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
         blob_expect_status(t, blob_stat_of(t, &hash, &stat), UB_ENOTFOUND);
     }
+    expect(blob_is_readable(&t->store, &there, blob_bytes_of("there"), 5));
 }
 
 const struct check_case blob_basic_cases[] = {

@@ -36,6 +36,13 @@ enum ub_role {
     UB_ROLE_OPERATOR
 };
 
+/* "operator" …, as the API and policies write it; "" for none. */
+static inline const char *ub_role_name(enum ub_role role)
+{
+    static const char *const names[] = {"", "member", "service", "auditor", "admin", "operator"};
+    return (unsigned)role <= UB_ROLE_OPERATOR ? names[role] : "";
+}
+
 #define UB_ID_MAX     64
 #define UB_HANDLE_MAX 63
 

@@ -4,8 +4,7 @@
  * and the modules. All work is the host's. */
 #include "ops.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "refusal.h"
 
 static const struct ub_http_header as_json[] = {{"Content-Type", "application/json"}, {NULL, NULL}};
 
@@ -13,28 +12,13 @@ static const struct ub_http_header as_json[] = {{"Content-Type", "application/js
 static bool is_operator(struct ub_http_server *server, const struct ub_http_request *request,
                         const char *action)
 {
-    static const char *const text = "only operators see and reload the config";
-    char id[UB_DECISION_ID_MAX], members[UB_DECISION_ID_MAX + 16];
-    if (request->principal.role == UB_ROLE_OPERATOR) {
-        return true;
+    const struct http_refusal refusal = {action, "node", server->host->node->name(server->host),
+                                         "only operators see and reload the config"};
+    bool is_one = request->principal.role == UB_ROLE_OPERATOR;
+    if (!is_one) {
+        http_refuse(server, request, &refusal);
     }
-    const struct ub_decision decision = {
-        .size = sizeof(decision),
-        .action = action,
-        .resource_kind = "node",
-        .resource_id = server->host->node->name(server->host),
-        .id = request->principal.id,
-        .handle = request->principal.handle,
-        .address = request->address,
-        .provider = "http",
-        .code = "role",
-        .text = text,
-        .took_us = -1,
-    };
-    server->host->decision->record(server->host, &decision, id);
-    snprintf(members, sizeof(members), "\"decision\":\"%s\"", id);
-    http_ops.problem(request, UB_P_FORBIDDEN, members, text);
-    return false;
+    return is_one;
 }
 
 /* Takes the text of the host. */

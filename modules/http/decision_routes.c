@@ -4,12 +4,12 @@
  * others not even whether there is one. */
 #include "ops.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <jansson.h>
 
 #include "path.h"
+#include "refusal.h"
 
 #define PAGE_DEFAULT 50
 #define PAGE_MAX     500
@@ -67,30 +67,6 @@ static bool query_limit(const struct ub_http_request *request, size_t *limit_out
     return true;
 }
 
-/* Asking for another's is answered alike whether he exists or not. */
-static void refuse(struct ub_http_server *server, const struct ub_http_request *request,
-                   const char *of)
-{
-    static const char *const text = "only auditors, admins and operators see decisions of others";
-    char id[UB_DECISION_ID_MAX], members[UB_DECISION_ID_MAX + 16];
-    const struct ub_decision decision = {
-        .size = sizeof(decision),
-        .action = "decision.read",
-        .resource_kind = "identity",
-        .resource_id = of,
-        .id = request->principal.id,
-        .handle = request->principal.handle,
-        .address = request->address,
-        .provider = "http",
-        .code = "role",
-        .text = text,
-        .took_us = -1,
-    };
-    server->host->decision->record(server->host, &decision, id);
-    snprintf(members, sizeof(members), "\"decision\":\"%s\"", id);
-    http_ops.problem(request, UB_P_FORBIDDEN, members, text);
-}
-
 static void get_decisions(void *arg, const struct ub_http_request *request)
 {
     struct ub_http_server *server = arg;
@@ -103,7 +79,11 @@ static void get_decisions(void *arg, const struct ub_http_request *request)
     const char *of = principal[0] != '\0' ? principal : NULL;
     if (!sees_all(request)) {
         if (of != NULL && strcmp(of, request->principal.id) != 0) {
-            refuse(server, request, of);
+            /* Answered alike whether he exists or not. */
+            http_refuse(server, request,
+                        &(struct http_refusal){
+                            "decision.read", "identity", of,
+                            "only auditors, admins and operators see decisions of others"});
             return;
         }
         of = request->principal.id;

@@ -7,13 +7,6 @@
 
 #include <ubp/actions.h>
 
-static const char *const role_names[] = {"", "member", "service", "auditor", "admin", "operator"};
-
-const char *plcy_role_name(enum ub_role role)
-{
-    return (unsigned)role <= UB_ROLE_OPERATOR ? role_names[role] : "";
-}
-
 static struct plcy_question *question_new(void)
 {
     struct plcy_question *question = calloc(1, sizeof(*question));
@@ -69,7 +62,7 @@ static bool keep_who(struct plcy_question *question, const struct ub_principal *
     }
     return keep(question, principal->id, &question->who.id) &&
            keep(question, principal->handle, &question->who.handle) &&
-           keep(question, plcy_role_name(principal->role), &question->who.role) &&
+           keep(question, ub_role_name(principal->role), &question->who.role) &&
            keep(question, device, &question->who.device);
 }
 

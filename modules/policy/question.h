@@ -39,6 +39,4 @@ void plcy_question_unref(struct plcy_question **question);
 /* The question as an object, for the decision log: nothing in it is a secret. NULL = no memory. */
 json_t *plcy_question_to_json(const struct plcy_question *question);
 
-const char *plcy_role_name(enum ub_role role);
-
 #endif

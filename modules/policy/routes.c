@@ -11,13 +11,33 @@
 #define BODY_MAX (1024 * 1024)
 #define PATIENCE 20
 
-static bool is_admin(const struct plcy *site, const struct ub_http_request *request)
+/* False = it has answered; a refusal is a decision. */
+static bool is_admin(const struct plcy *site, const struct ub_http_request *request,
+                     const char *action)
 {
+    char id[UB_DECISION_ID_MAX] = "", members[UB_DECISION_ID_MAX + 16];
     if (request->is_admin_socket || request->principal.role == UB_ROLE_ADMIN ||
         request->principal.role == UB_ROLE_OPERATOR) {
         return true;
     }
-    site->httpd->problem(request, UB_P_FORBIDDEN, NULL, "only for admins");
+    const struct ub_decision decision = {
+        .size = sizeof(decision),
+        .action = action,
+        .resource_kind = "policy",
+        .id = request->principal.id,
+        .handle = request->principal.handle,
+        .role = ub_role_name(request->principal.role),
+        .address = request->address,
+        .provider = "policy",
+        .code = "role",
+        .text = "only for admins",
+        .took_us = -1,
+    };
+    if (site->host->size > offsetof(struct ub_host, decision) && site->host->decision != NULL) {
+        site->host->decision->record(site->host, &decision, id);
+    }
+    snprintf(members, sizeof(members), "\"decision\":\"%s\"", id);
+    site->httpd->problem(request, UB_P_FORBIDDEN, id[0] != '\0' ? members : NULL, decision.text);
     return false;
 }
 
@@ -70,7 +90,8 @@ static struct plcy_engine *engine_or_problem(struct plcy *site,
 static void get_policy(void *arg, const struct ub_http_request *request)
 {
     struct plcy *site = arg;
-    struct plcy_engine *engine = is_admin(site, request) ? engine_or_problem(site, request) : NULL;
+    struct plcy_engine *engine =
+        is_admin(site, request, "policy.read") ? engine_or_problem(site, request) : NULL;
     if (engine != NULL) {
         reply_json(site, request, state_json(site, engine));
         plcy_engine_unref(&engine);
@@ -160,8 +181,9 @@ static void post_test(void *arg, const struct ub_http_request *request)
     static const char *const members[] = {"script"};
     struct plcy *site = arg;
     struct ub_err err = UB_ERR_INIT;
-    json_t *tests = NULL,
-           *body = is_admin(site, request) ? read_body(site, request, members, 1) : NULL;
+    json_t *tests = NULL, *body = is_admin(site, request, "policy.test")
+                                      ? read_body(site, request, members, 1)
+                                      : NULL;
     if (body == NULL) {
         return;
     }
@@ -239,7 +261,8 @@ static void post_explain(void *arg, const struct ub_http_request *request)
                                           "context", "conn",      "script"};
     struct plcy *site = arg;
     char detail[192];
-    json_t *body = is_admin(site, request) ? read_body(site, request, members, 6) : NULL;
+    json_t *body =
+        is_admin(site, request, "policy.explain") ? read_body(site, request, members, 6) : NULL;
     if (body == NULL) {
         return;
     }

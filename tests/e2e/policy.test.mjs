@@ -178,7 +178,10 @@ describe('what an admin may try out', () => {
     for (const path of ['/v1/policy:explain', '/v1/policy:test']) {
       await carol.api.expect(403, 'POST', path, { json: PARC });
     }
-    await carol.api.expect(403, 'GET', '/v1/policy');
+    const { json: { decision } } = await carol.api.expect(403, 'GET', '/v1/policy');
+    const why = (await carol.api.expect(200, 'GET', `/v1/decisions/${decision}`)).json;
+    assert.deepEqual([why.action, why.provider, why.code, why.principal.role],
+      ['policy.read', 'policy', 'role', 'member']);
     await node.client().expect(401, 'GET', '/v1/policy');
   });
 
