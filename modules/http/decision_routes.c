@@ -31,23 +31,12 @@ static void reply_json(const struct ub_http_request *request, const char *json)
 /* The value of one parameter, decoded; "" when it is not there. false = it has answered. */
 static bool query_text(const struct ub_http_request *request, const char *name, char *out)
 {
-    size_t name_len = strlen(name);
-    out[0] = '\0';
-    for (const char *at = request->raw_query; *at != '\0';) {
-        size_t len = strcspn(at, "&");
-        if (len > name_len && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
-            size_t value_len = len - name_len - 1;
-            if (value_len >= QUERY_MAX ||
-                http_segment_decode(at + name_len + 1, value_len, out) != NULL) {
-                http_ops.problem(request, UB_P_BAD_REQUEST, NULL,
-                                 "since, principal or limit does not decode");
-                return false;
-            }
-            return true;
-        }
-        at += len + (at[len] == '&');
+    bool is_fine = http_query_value(request->raw_query, name, out, QUERY_MAX);
+    if (!is_fine) {
+        http_ops.problem(request, UB_P_BAD_REQUEST, NULL,
+                         "since, principal or limit does not decode");
     }
-    return true;
+    return is_fine;
 }
 
 static bool query_limit(const struct ub_http_request *request, size_t *limit_out)

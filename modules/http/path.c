@@ -76,3 +76,19 @@ const char *http_path_judge(const char *path, char *scratch)
     }
     return why;
 }
+
+bool http_query_value(const char *query, const char *name, char *out, size_t room)
+{
+    size_t name_len = strlen(name);
+    out[0] = '\0';
+    while (*query != '\0') {
+        size_t len = strcspn(query, "&");
+        if (len > name_len && strncmp(query, name, name_len) == 0 && query[name_len] == '=') {
+            const char *value = query + name_len + 1;
+            size_t value_len = len - name_len - 1;
+            return value_len < room && http_segment_decode(value, value_len, out) == NULL;
+        }
+        query += len + (query[len] == '&');
+    }
+    return true;
+}

@@ -10,7 +10,8 @@
 
 #define CONNECT_DEPTH_MAX 8
 
-static bool depth_is_fine(struct ub_bytes json)
+/* No NUL either: Jansson passes over one behind a word or a number. */
+static bool shape_is_fine(struct ub_bytes json)
 {
     size_t depth = 0;
     bool is_text = false;
@@ -21,7 +22,7 @@ static bool depth_is_fine(struct ub_bytes json)
             is_text = c != '"';
         } else if (c == '"') {
             is_text = true;
-        } else if ((c == '{' || c == '[') && ++depth > CONNECT_DEPTH_MAX) {
+        } else if (c == '\0' || ((c == '{' || c == '[') && ++depth > CONNECT_DEPTH_MAX)) {
             return false;
         } else if ((c == '}' || c == ']') && depth > 0) {
             depth--;
@@ -159,7 +160,7 @@ static bool take_all(const json_t *object, struct nats_connect_options *options)
 bool nats_connect_parse(struct ub_bytes json, struct nats_connect_options *options_out)
 {
     memset(options_out, 0, sizeof(*options_out));
-    if (!depth_is_fine(json)) {
+    if (!shape_is_fine(json)) {
         return false;
     }
     json_error_t error;

@@ -81,6 +81,9 @@ static void test_connect_members(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_false(nats_connect_parse(nats_text(bad[i]), &options));
     }
+    static const char nul[] = "{\"echo\":true\0,\"protocol\":1\0}";
+    assert_false(
+        nats_connect_parse((struct ub_bytes){(const uint8_t *)nul, sizeof(nul) - 1}, &options));
     char long_nkey[256] = "{\"nkey\":\"";
     memset(long_nkey + 9, 'U', 200);
     strcpy(long_nkey + 209, "\"}");
