@@ -53,6 +53,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         MUST(error.problem != UB_P_NONE);
         return 0;
     }
+    MUST(memchr(data, '\0', size) == NULL);
     if (memb_json_read(root, "", fields, MEMB_COUNT(fields), &body, &error)) {
         check(&body);
         memb_json_free_fields(fields, MEMB_COUNT(fields), &body);

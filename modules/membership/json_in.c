@@ -51,6 +51,10 @@ static bool is_too_deep(struct ub_bytes body)
 json_t *memb_json_parse(struct ub_bytes body, struct memb_json_error *error_out)
 {
     json_error_t error;
+    if (body.len > 0 && memchr(body.ptr, '\0', body.len) != NULL) { /* Jansson passes over some */
+        refuse(error_out, UB_P_BAD_REQUEST, "", "", "a NUL byte in JSON");
+        return NULL;
+    }
     if (is_too_deep(body)) {
         refuse(error_out, UB_P_BAD_REQUEST, "", "", "nested too deeply");
         return NULL;
