@@ -10,6 +10,7 @@
 
 #include "decision.h"
 #include "errors.h"
+#include "monitor/monitor.h"
 #include "tls.h"
 
 #define AUTHZ_TRIES 100 /* while rights change under our hands */
@@ -225,6 +226,7 @@ static void conn_refuse_login(struct nats_conn *conn, const struct authz_task *t
                UB_TEXT("name", task->options.name), UB_TEXT("why", task->why));
     }
     nats_conn_fail(conn, NATS_ERR_AUTHORIZATION, NULL, NULL);
+    conn->close_code = "login-refused";
 }
 
 static void conn_accept_login(struct nats_conn *conn, struct authz_task *task,
@@ -242,6 +244,7 @@ static void conn_accept_login(struct nats_conn *conn, struct authz_task *task,
     task->session = NULL;
     nats_conn_take_perms(conn, perms);
     conn->state = NATS_CONN_OPEN;
+    nats_monitor_connected(conn);
     conn->is_connected = true;
     nats_conn_clock_stop(conn);
     if (conn->is_verbose) {

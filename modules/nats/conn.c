@@ -11,6 +11,7 @@
 
 #include "authz.h"
 #include "errors.h"
+#include "monitor/monitor.h"
 #include "shard.h"
 #include "tls.h"
 
@@ -49,7 +50,7 @@ static struct nats_conn *conn_new(struct nats_shard *shard, int fd,
     conn->is_verbose = conn->is_pedantic = conn->is_echo = true;
     conn->max_payload = (size_t)settings->max_payload;
     conn->max_subscriptions = shard->server->live.max_subscriptions;
-    conn->last_in_ms = shard->now_ms;
+    conn->last_in_ms = conn->opened_ms = shard->now_ms;
     conn_note_peer(conn, peer);
     event_assign(&conn->read_event, shard->base, fd, EV_READ | EV_PERSIST, nats_conn_on_read, conn);
     event_assign(&conn->write_event, shard->base, fd, EV_WRITE | EV_PERSIST, nats_conn_on_write,
@@ -78,6 +79,7 @@ void nats_conn_open(struct nats_shard *shard, int fd, const struct sockaddr_stor
         return;
     }
     int64_t count = atomic_fetch_add(&server->connection_count, 1) + 1;
+    nats_count(&shard->counts.connections, 1);
     if (!nats_tls_begin(conn)) {
         nats_proto_greet(conn);
         nats_conn_begin(conn);
@@ -162,6 +164,7 @@ void nats_conn_refuse(struct nats_conn *conn, const char *text, const char *code
 static void conn_doom(struct nats_conn *conn, const char *code, const char *reason)
 {
     conn->is_doomed = true;
+    conn->close_code = code;
     nats_conn_pause(conn);
     nats_conn_mark_dirty(conn);
     if (code != NULL) {
@@ -338,6 +341,7 @@ void nats_conn_tick(struct nats_conn *conn)
 
 static void conn_leave(struct nats_conn *conn)
 {
+    nats_monitor_closed(conn);
     nats_proto_drop_all(conn);
     nats_conn_take_perms(conn, NULL);
     struct nats_session *session = conn->session;
@@ -394,6 +398,7 @@ void nats_conn_free(struct nats_conn **conn)
     nats_out_clear(&it->shard->segments, &it->out);
     nats_buf_unref(&it->frame);
     free(it->held);
+    free(it->about);
     free(it->sids);
     free(it);
 }

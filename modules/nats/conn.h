@@ -29,6 +29,11 @@ enum nats_conn_state {
 struct nats_session;
 struct nats_tls;
 
+/* Messages and bytes (headers and payloads) of one connection. */
+struct nats_conn_counts {
+    uint64_t in_messages, in_bytes, out_messages, out_bytes;
+};
+
 struct nats_conn {
     struct nats_shard *shard;
     uint64_t cid;
@@ -42,7 +47,7 @@ struct nats_conn {
     bool is_doomed;              /* to be closed at the end of this wake-up */
     bool is_rude;                /* close at once, without flushing and lingering */
     bool is_draining;            /* close when everything is written */
-    uint8_t pings_out, extensions;
+    uint8_t pings_out, extensions, protocol;
     uint16_t port;
     struct event read_event, write_event;
     struct nats_tls *tls; /* NULL = plain */
@@ -77,6 +82,12 @@ struct nats_conn {
     uint64_t own_token_version; /* of the inbox table then */
     char nonce[NATS_NONCE_LEN + 1];
     char address[NATS_ADDRESS_MAX];
+
+    /* for monitoring */
+    struct nats_conn_counts counts;
+    int64_t opened_ms, last_out_ms;
+    const char *close_code; /* of nats_conn_fail and nats_conn_cut; NULL = the client left */
+    char *about;            /* name, lang and version of CONNECT, each with its NUL; NULL = none */
 };
 
 /* Takes the socket over, greets the client, starts to read. Closes it when memory is short. */

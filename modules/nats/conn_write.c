@@ -28,6 +28,7 @@ static void conn_write(struct nats_conn *conn)
     atomic_store_explicit(&conn->pending, conn->out.bytes, memory_order_relaxed);
     if (result == NATS_WRITE_FAILED) {
         conn->is_doomed = conn->is_rude = true;
+        conn->close_code = conn->close_code == NULL ? "write-failed" : conn->close_code;
         return;
     }
     bool is_blocked = result == NATS_WRITTEN_PART;

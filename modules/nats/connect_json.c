@@ -83,6 +83,16 @@ static bool take_name(const json_t *object, struct nats_connect_options *options
     return true;
 }
 
+/* Only shown by monitoring: what is too long or no text is as good as not sent. */
+static void take_short(const json_t *object, const char *name, char out[NATS_CONNECT_SHORT])
+{
+    const char *text = json_string_value(json_object_get(object, name)); /* NULL = no text */
+    size_t len = text == NULL ? 0 : strlen(text);
+    if (len > 0 && len < NATS_CONNECT_SHORT) {
+        memcpy(out, text, len); /* the rest is zero */
+    }
+}
+
 static bool take_flags(const json_t *object, struct nats_connect_options *options)
 {
     options->is_verbose = options->is_pedantic = options->is_echo = true;
@@ -152,6 +162,8 @@ static bool take_protocol(const json_t *object, struct nats_connect_options *opt
 static bool take_all(const json_t *object, struct nats_connect_options *options)
 {
     take_foreign(object, options);
+    take_short(object, "lang", options->lang);
+    take_short(object, "version", options->version);
     return json_typeof(object) == JSON_OBJECT && take_flags(object, options) &&
            take_name(object, options) && take_login(object, options) &&
            take_protocol(object, options);

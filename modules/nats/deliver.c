@@ -171,6 +171,9 @@ bool nats_deliver_to(struct nats_shard *shard, struct nats_sub *sub, struct nats
     }
     nats_count(&shard->counts.out_messages, 1);
     nats_count(&shard->counts.out_bytes, message->headers.len + message->payload.len);
+    conn->counts.out_messages++;
+    conn->counts.out_bytes += message->headers.len + message->payload.len;
+    conn->last_out_ms = shard->now_ms;
     if (message->reply.len > 0 && conn->perms != NULL) {
         remember_reply(conn, message);
     }

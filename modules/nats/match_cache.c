@@ -5,7 +5,7 @@
 
 #include "hash.h"
 
-#define CACHE_SETS     4096
+#define CACHE_SETS     NATS_CACHE_SETS
 #define CACHE_WAYS     4
 #define CACHE_MET      4096 /* fingerprints of subjects met once */
 #define CACHE_VERDICTS 2
@@ -31,6 +31,7 @@ struct nats_match_cache {
     struct nats_cached *last; /* of the look before; NULL = none, or it may be gone */
     uint32_t met[CACHE_MET];
     size_t held;
+    uint64_t matches, misses;
 };
 
 struct nats_match_cache *nats_match_cache_new(struct nats_sublist *list)
@@ -166,6 +167,7 @@ static void look_afresh(struct nats_match_cache *cache, uint64_t hash, struct ub
                         struct nats_cached *cached, struct nats_route *route)
 {
     uint64_t generation;
+    cache->misses++;
     nats_sublist_match(cache->list, subject, &cache->builder, &generation);
     if (cached != NULL) {
         cache->held -= cached_held(cached);
@@ -204,6 +206,7 @@ void nats_match_look(struct nats_match_cache *cache, struct ub_bytes subject,
         return;
     }
     uint64_t hash = nats_hash(subject, cache->list->seed);
+    cache->matches++;
     struct nats_cached *cached = cache_find(cache, hash, subject);
     if (cached != NULL && look_is_fresh(cache, cached, route_out)) {
         cache->last = cached;
@@ -227,4 +230,22 @@ struct nats_verdict nats_match_verdict(const struct nats_route *route, struct ub
         route->cached->verdicts[slot].perms_id = perms->id;
     }
     return route->cached->verdicts[slot].verdict;
+}
+
+void nats_match_cache_stats(const struct nats_match_cache *cache, size_t first, size_t count,
+                            struct nats_match_stats *stats)
+{
+    if (first == 0) {
+        stats->matches += cache->matches;
+        stats->hits += cache->matches - cache->misses;
+    }
+    for (size_t i = first; i < first + count && i < CACHE_SETS; i++) {
+        for (size_t way = 0; way < CACHE_WAYS && cache->sets[i][way] != NULL; way++) {
+            const struct nats_match *match = &cache->sets[i][way]->match;
+            uint64_t fanout = (uint64_t)match->plain_count + match->group_count;
+            stats->results++;
+            stats->fanout += fanout;
+            stats->fanout_max = fanout > stats->fanout_max ? fanout : stats->fanout_max;
+        }
+    }
 }

@@ -9,6 +9,8 @@
 #define S struct nats_settings
 static const struct ub_field nats_fields[] = {
     UB_FIELD_LISTEN(S, listen, "127.0.0.1:4250", 0, "addresses for NATS clients"),
+    UB_FIELD_LISTEN(S, monitor, NULL, 0,
+                    "address for monitoring as nats-server's (HTTP, loopback only); none = off"),
     UB_FIELD_CHOICE(S, auth, "enforce", "off|enforce", 0,
                     "off: any client may do anything (to develop, on loopback only)"),
     UB_FIELD_STRING(S, server_name, "", 0, "name shown to clients; empty = the node's"),
@@ -160,6 +162,10 @@ static void nats_posture(void *self, const struct ub_posture_sink *sink)
         const struct ub_listen *listen = &settings->listen.items[i];
         sink->listener(sink->ctx, listen->text, listen->is_loopback, has_tls,
                        settings->tls.mode == NATS_TLS_OFF ? "listen" : "tls.plain");
+    }
+    for (size_t i = 0; i < settings->monitor.count; i++) {
+        const struct ub_listen *listen = &settings->monitor.items[i];
+        sink->listener(sink->ctx, listen->text, listen->is_loopback, false, "monitor");
     }
 }
 

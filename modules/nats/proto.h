@@ -18,6 +18,7 @@ void nats_proto_connect(struct nats_conn *conn, struct ub_bytes json);
 
 /* What CONNECT said; texts are NUL-terminated copies, "" = not sent. */
 #define NATS_CONNECT_TEXT_MAX 1024
+#define NATS_CONNECT_SHORT    64 /* lang and version */
 struct nats_connect_options {
     bool is_verbose, is_pedantic, is_echo, has_headers, has_no_responders;
     int64_t protocol;
@@ -26,7 +27,7 @@ struct nats_connect_options {
     char nkey[128];
     char user[NATS_CONNECT_TEXT_MAX], password[NATS_CONNECT_TEXT_MAX];
     char token[NATS_CONNECT_TEXT_MAX];
-    char name[256];
+    char name[256], lang[NATS_CONNECT_SHORT], version[NATS_CONNECT_SHORT];
     uint8_t signature[64];
     size_t signature_len;
 };

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "authz.h"
 #include "errors.h"
 #include "listener.h"
+#include "monitor/monitor.h"
 #include "quote.h"
 #include "tls.h"
 
@@ -30,8 +32,24 @@ void nats_proto_greet(struct nats_conn *conn)
     nats_conn_send(conn, info, (size_t)len);
 }
 
+/* Kept for monitoring, when the client said something at all. */
+static void connect_note(struct nats_conn *conn, const struct nats_connect_options *options)
+{
+    size_t name = strlen(options->name) + 1, lang = strlen(options->lang) + 1;
+    size_t version = strlen(options->version) + 1, len = name + lang + version;
+    conn->protocol = options->protocol > 0;
+    free(conn->about);
+    conn->about = len > 3 ? malloc(len) : NULL;
+    if (conn->about != NULL) {
+        memcpy(conn->about, options->name, name);
+        memcpy(conn->about + name, options->lang, lang);
+        memcpy(conn->about + name + lang, options->version, version);
+    }
+}
+
 static void connect_accept(struct nats_conn *conn)
 {
+    nats_monitor_connected(conn);
     conn->is_connected = true;
     if (conn->is_verbose) {
         nats_conn_send(conn, "+OK\r\n", 5);
@@ -65,6 +83,7 @@ void nats_proto_connect(struct nats_conn *conn, struct ub_bytes json)
     conn->is_echo = options.is_echo;
     conn->has_headers = options.has_headers;
     conn->has_no_responders = options.has_no_responders;
+    connect_note(conn, &options);
     if (options.has_foreign) {
         nats_conn_fail(conn, NATS_ERR_AUTHORIZATION, "login-refused",
                        "CONNECT names an account or a token that only nats-server knows");

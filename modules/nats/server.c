@@ -13,6 +13,7 @@
 #include "authz.h"
 #include "interest.h"
 #include "listener.h"
+#include "monitor/monitor.h"
 #include "permission_routes.h"
 #include "tls.h"
 
@@ -188,6 +189,9 @@ static enum ub_status server_start_all(struct nats_server *server, struct ub_err
         status = server->host->pool->open(server->host, "nats-login", SERVER_AUTH_THREADS,
                                           SERVER_AUTH_QUEUE, &server->auth_pool, err);
     }
+    if (status == UB_OK) {
+        status = nats_monitor_start(server, err);
+    }
     return status == UB_OK ? nats_authz_watch(server, err) : status;
 }
 
@@ -240,6 +244,7 @@ void nats_server_stop(struct nats_server *server)
     atomic_store(&server->is_running, false);
     nats_permission_routes_leave(server);
     nats_authz_unwatch(server);
+    nats_monitor_stop(server);
     if (server->auth_pool != NULL) {
         server->host->pool->close(&server->auth_pool);
     }
@@ -249,5 +254,6 @@ void nats_server_stop(struct nats_server *server)
     for (uint32_t i = 0; i < server->shard_count; i++) {
         nats_shard_close(&server->shards[i]);
     }
+    nats_monitor_free(&server->monitor);
     nats_listeners_close(server);
 }

@@ -23,6 +23,7 @@ struct nats_shard;
 struct nats_listener;
 struct nats_sessions;
 struct nats_interests;
+struct nats_monitor;
 struct nats_tls_context;
 
 struct nats_provider {
@@ -48,6 +49,7 @@ struct nats_server {
     struct nats_inbox_table *inboxes;
     struct nats_sessions *sessions;
     struct nats_interests *interests;
+    struct nats_monitor *monitor; /* NULL before start and after stop */
     struct nats_pool pool;
     _Atomic size_t freed; /* bytes that went back to malloc, perhaps not to the system yet */
     struct ub_pool *auth_pool;

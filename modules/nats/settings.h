@@ -25,7 +25,7 @@ struct nats_tls_settings {
 
 /* Filled by the core from the table in module.c. */
 struct nats_settings {
-    struct ub_listens listen;
+    struct ub_listens listen, monitor;
     int auth; /* enum nats_auth */
     const char *server_name;
     int64_t threads; /* 0 = one a processor */

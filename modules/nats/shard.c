@@ -10,6 +10,7 @@
 #include <unibus/error.h>
 
 #include "deliver.h"
+#include "monitor/closed.h"
 #include "tls.h"
 
 #define SHARD_FIRST_ROOM 64
@@ -176,6 +177,7 @@ static void shard_release(struct nats_shard *shard)
     nats_segments_fini(&shard->segments);
     nats_tls_room_free(&shard->tls_room);
     pthread_mutex_destroy(&shard->table_lock);
+    nats_closed_ring_free(&shard->closed);
     free(shard->table);
     free(shard->slots);
 }

@@ -15,6 +15,7 @@
 
 struct nats_shard_counts {
     _Atomic uint64_t in_messages, out_messages, in_bytes, out_bytes, slow_consumers;
+    _Atomic uint64_t connections; /* ever accepted */
 };
 
 struct nats_shard {
@@ -56,6 +57,7 @@ struct nats_shard {
     struct nats_conn *source;                           /* whose messages are being handled */
     bool must_stall;                                    /* a receiver is far behind */
     struct nats_shard_counts counts;
+    struct nats_closed_ring *closed; /* monitor/closed.h; NULL = none was closed yet */
 };
 
 enum ub_status nats_shard_open(struct nats_server *server, uint32_t index, struct ub_err *err);

@@ -273,12 +273,19 @@ static bool sublist_put(struct nats_sublist *list, struct nats_sub *sub)
     return true;
 }
 
+/* What modules subscribe, this one's monitoring among them, is no client's. */
+static bool is_counted(const struct nats_sub *sub)
+{
+    return sub->shard != NATS_SHARD_BUS;
+}
+
 bool nats_sublist_insert(struct nats_sublist *list, struct nats_sub *sub)
 {
     nats_sublist_write_begin(list);
     bool is_done = sublist_put(list, sub);
     if (is_done) {
-        atomic_fetch_add_explicit(&list->count, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&list->count, is_counted(sub), memory_order_relaxed);
+        atomic_fetch_add_explicit(&list->inserts, is_counted(sub), memory_order_relaxed);
         sublist_touch(list, sub);
     }
     nats_sublist_write_end(list);
@@ -305,7 +312,7 @@ void nats_sublist_remove(struct nats_sublist *list, struct nats_sub *sub)
     node_prune(list, sub->node);
     sub->node = NULL;
     sub->filter = NULL;
-    atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&list->count, is_counted(sub), memory_order_relaxed);
     sublist_touch(list, sub);
     nats_sublist_write_end(list);
 }

@@ -100,7 +100,8 @@ struct nats_sublist {
     struct nats_node **buckets;
     size_t bucket_count, node_count;
     uint64_t seed;
-    _Atomic size_t count; /* of subscriptions */
+    _Atomic size_t count; /* of subscriptions of clients */
+    _Atomic uint64_t inserts;
     _Atomic uint64_t generations[NATS_GENERATION_SETS];
     _Atomic uint64_t wild_generation;
 };

@@ -47,6 +47,19 @@ const char *nats_tls_subject(const struct nats_conn *conn)
     return conn->tls == NULL ? NULL : conn->tls->subject;
 }
 
+const char *nats_tls_version(const struct nats_conn *conn)
+{
+    bool has_ssl = conn->tls != NULL && conn->tls->ssl != NULL;
+    return !has_ssl ? NULL : SSL_version(conn->tls->ssl) == TLS1_3_VERSION ? "1.3" : "1.2";
+}
+
+const char *nats_tls_cipher(const struct nats_conn *conn)
+{
+    bool has_ssl = conn->tls != NULL && conn->tls->ssl != NULL;
+    const SSL_CIPHER *cipher = has_ssl ? SSL_get_current_cipher(conn->tls->ssl) : NULL;
+    return cipher == NULL ? NULL : SSL_CIPHER_standard_name(cipher);
+}
+
 /* ---- before the first byte --------------------------------------------------------------------
  */
 

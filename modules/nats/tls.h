@@ -58,6 +58,9 @@ void nats_tls_deadline(struct nats_conn *conn);
 const char *nats_tls_info(const struct nats_conn *conn);
 /* The subject of the client's verified certificate, RFC 2253; NULL = it showed none. */
 const char *nats_tls_subject(const struct nats_conn *conn);
+/* "1.3" and the standard's name of the cipher suite, for monitoring; NULL = no TLS, or not yet. */
+const char *nats_tls_version(const struct nats_conn *conn);
+const char *nats_tls_cipher(const struct nats_conn *conn);
 /* Says that nothing more will be sent; of a connection that is lingering. */
 void nats_tls_finish(struct nats_conn *conn);
 void nats_tls_free(struct nats_conn *conn);
