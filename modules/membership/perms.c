@@ -13,6 +13,7 @@
 #define GRACE_MS   60000 /* the previous epoch is accepted so long (13.2) */
 #define CONDITIONS 3     /* magic and version, epoch, kid */
 #define WHY_MAX    80
+#define NODE_RULES 4 /* at most, of a role on the node */
 
 /* Everything that the rules of one room point to. */
 struct room_part {
@@ -126,10 +127,30 @@ static void add_room(struct perms *perms, struct room_part *part, struct memb_ro
     memb_room_unlock(room);
 }
 
+/* Who runs the node sees its connections and may end them over the bus; what is in the messages
+ * stays unseen. Only operators reload. */
+static void add_node_rules(struct perms *perms, enum ub_role role)
+{
+    static const struct ub_perm_rule rules[] = {
+        {.actions = UB_PUBLISH, .subject = "$SYS.REQ.SERVER.>", .why = "role admin or operator"},
+        {.actions = UB_SUBSCRIBE, .subject = "$SYS.ACCOUNT.>", .why = "role admin or operator"},
+        {.actions = UB_SUBSCRIBE, .subject = "$SYS.SERVER.>", .why = "role admin or operator"},
+        {.actions = UB_PUBLISH,
+         .is_deny = true,
+         .subject = "$SYS.REQ.SERVER.*.RELOAD",
+         .why = "only operators reload"},
+    };
+    for (size_t i = 0; i < NODE_RULES && role >= UB_ROLE_ADMIN; i++) {
+        if (!rules[i].is_deny || role != UB_ROLE_OPERATOR) {
+            perms->rules[perms->public.rule_count++] = rules[i];
+        }
+    }
+}
+
 static struct perms *new_perms(size_t rooms)
 {
-    struct perms *perms =
-        calloc(1, sizeof *perms + rooms * MEMB_ROOM_RULES * sizeof(struct ub_perm_rule));
+    struct perms *perms = calloc(1, sizeof *perms + (rooms * MEMB_ROOM_RULES + NODE_RULES) *
+                                                        sizeof(struct ub_perm_rule));
     struct room_part *parts = calloc(rooms + 1, sizeof *parts);
     if (perms == NULL || parts == NULL) {
         free(perms);
@@ -163,6 +184,7 @@ const struct ub_perms *memb_perms_make(struct memb *memb, const struct memb_iden
     if (perms != NULL) {
         int64_t mono_ms = memb_mono_ms(memb);
         ubr_inbox_token(nats_pk, perms->inbox_token);
+        add_node_rules(perms, identity->role);
         for (size_t i = 0; i < count; i++) {
             add_room(perms, &perms->parts[i], rooms[i], identity->account_pk, kid, mono_ms);
         }

@@ -81,7 +81,7 @@ static void connects_live_devices(void **state)
     assert_string_equal(principal.handle, "p0");
     assert_int_equal(principal.role, UB_ROLE_OPERATOR);
     assert_memory_equal(principal.device, rig->maker.people[0].devices[0].kid, 16);
-    assert_int_equal(perms->rule_count, 0);
+    assert_int_equal(perms->rule_count, 3); /* those of an operator */
     assert_true(perms->flags & UB_PERM_INBOX);
     ubr_inbox_token(rig->maker.people[0].devices[0].nats.pk, token);
     assert_string_equal(perms->inbox_token, token);
@@ -95,6 +95,30 @@ static void connects_live_devices(void **state)
     none.nkey = "UAAA";
     assert_int_equal(rig_authz(rig)->connect(rig->memb.self, &none, &principal, &perms, &reason),
                      UB_ABSTAIN);
+}
+
+/* Who runs the node may ask for its state over the bus; others not, and admins do not reload. */
+static void grants_by_role(void **state)
+{
+    static const char *const roles[] = {"member", "service", "auditor", "admin", "operator"};
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+        struct rig *rig = *state;
+        struct ub_principal principal;
+        const struct ub_perms *perms;
+        bool is_admin = strcmp(roles[i], "admin") == 0,
+             is_operator = strcmp(roles[i], "operator") == 0;
+        assert_int_equal(rig_enlist(rig, 3, roles[i]), 201);
+        assert_int_equal(connect_as(rig, 3, false, &principal, &perms), UB_ALLOW);
+        const struct ub_perm_rule *ask = find_rule(perms, "$SYS.REQ.SERVER.>");
+        const struct ub_perm_rule *reload = find_rule(perms, "$SYS.REQ.SERVER.*.RELOAD");
+        assert_int_equal(ask != NULL && !ask->is_deny && ask->actions == UB_PUBLISH,
+                         is_admin || is_operator);
+        assert_int_equal(find_rule(perms, "$SYS.ACCOUNT.>") != NULL, is_admin || is_operator);
+        assert_int_equal(reload != NULL && reload->is_deny, is_admin);
+        ub_perms_unref(&perms);
+        tear_down(state);
+        set_up(state);
+    }
 }
 
 /* A key that signs for a device is no NATS key, even with a good signature. */
@@ -259,8 +283,9 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(connects_live_devices), CASE(tells_keys_apart),     CASE(follows_the_room),
-        CASE(cuts_the_removed),      CASE(cuts_revoked_devices), CASE(decides_actions),
+        CASE(connects_live_devices), CASE(grants_by_role),   CASE(tells_keys_apart),
+        CASE(follows_the_room),      CASE(cuts_the_removed), CASE(cuts_revoked_devices),
+        CASE(decides_actions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
