@@ -165,6 +165,10 @@ static bool has_begun(struct nats_conn *conn)
 
 static bool make_session(struct nats_conn *conn)
 {
+    if (conn->shard->tls_room->under_way >= conn->shard->server->tls->under_way_max) {
+        nats_conn_cut(conn, "tls-crowded", "too many handshakes are under way");
+        return false;
+    }
     conn->tls->cert = nats_tls_cert_now(conn->shard->server->tls);
     conn->tls->ssl = SSL_new(conn->tls->cert->ctx);
     if (conn->tls->ssl == NULL || !nats_tls_bind(conn)) {
@@ -173,8 +177,18 @@ static bool make_session(struct nats_conn *conn)
         return false;
     }
     SSL_set_accept_state(conn->tls->ssl);
+    conn->tls->is_counted = true;
+    conn->shard->tls_room->under_way++;
     stop_waiting(conn->tls);
     return true;
+}
+
+static void leave_crowd(struct nats_conn *conn)
+{
+    if (conn->tls->is_counted) {
+        conn->tls->is_counted = false;
+        conn->shard->tls_room->under_way--;
+    }
 }
 
 /* ---- the handshake ----------------------------------------------------------------------------
@@ -205,6 +219,7 @@ static void on_secured(struct nats_conn *conn)
     }
     X509_free(cert);
     tls->is_open = true;
+    leave_crowd(conn);
     atomic_fetch_add(&conn->shard->server->tls->handshakes, 1);
     greet(conn);
     go_on(conn);
@@ -266,13 +281,14 @@ void nats_tls_finish(struct nats_conn *conn)
 void nats_tls_free(struct nats_conn *conn)
 {
     struct nats_tls *tls = conn->tls;
-    conn->tls = NULL;
     if (tls != NULL) {
+        leave_crowd(conn);
         stop_waiting(tls);
         SSL_free(tls->ssl);
         nats_tls_cert_unref(&tls->cert);
         free(tls->rest);
         free(tls->subject);
         free(tls);
+        conn->tls = NULL;
     }
 }

@@ -267,6 +267,7 @@ enum ub_status nats_tls_context_new(const struct ub_host *host,
     }
     context->host = host;
     context->method = method;
+    context->under_way_max = TLS_UNDER_WAY_MAX;
     pthread_mutex_init(&context->lock, NULL);
     context_take(context, settings, cert);
     *context_out = context;

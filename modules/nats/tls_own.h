@@ -10,12 +10,13 @@
 #include "shard.h"
 #include "tls.h"
 
-#define TLS_RECORD_MAX ((size_t)16 * 1024)  /* plaintext */
-#define TLS_CIPHER_MAX ((size_t)17 * 1024)  /* a record with all that is around it */
-#define TLS_IN_SIZE    ((size_t)47 * 1024)  /* with a started record it fits into NATS_BLOCK_SIZE */
-#define TLS_OUT_SIZE   ((size_t)128 * 1024) /* sent in one call */
-#define TLS_REST_MAX   ((size_t)1024 * 1024) /* who takes nothing and asks for answers is cut */
-#define TLS_AT_ONCE    8 /* handshake steps of one wake-up, so that others get their turn */
+#define TLS_RECORD_MAX    ((size_t)16 * 1024) /* plaintext */
+#define TLS_CIPHER_MAX    ((size_t)17 * 1024) /* a record with all that is around it */
+#define TLS_IN_SIZE       ((size_t)47 * 1024) /* with a started record it fits into NATS_BLOCK_SIZE */
+#define TLS_OUT_SIZE      ((size_t)128 * 1024)  /* sent in one call */
+#define TLS_REST_MAX      ((size_t)1024 * 1024) /* who takes nothing and asks for answers is cut */
+#define TLS_UNDER_WAY_MAX 2048 /* handshakes of one loop: some 40 KiB each, until tls.timeout */
+#define TLS_AT_ONCE       8    /* handshake steps of one wake-up, so that others get their turn */
 
 /* What connections are shown, and by which rules. Counted by us: OpenSSL counts too, but where a
  * ThreadSanitizer does not see it. */
@@ -34,6 +35,7 @@ struct nats_tls_context {
     struct nats_tls_cert *cert; /* under lock */
     _Atomic bool is_verifying;
     _Atomic int64_t timeout_ms, wait_ms;
+    _Atomic unsigned under_way_max;      /* of each loop */
     int64_t not_before_ms, not_after_ms; /* of the certificate, Unix; the main loop only */
     _Atomic uint64_t handshakes, failures;
 };
@@ -46,6 +48,7 @@ struct nats_tls {
     SSL *ssl; /* NULL = the first byte has not come */
     struct nats_tls_cert *cert;
     bool is_greeted;    /* INFO was sent, in clear */
+    bool is_counted;    /* among the handshakes under way */
     bool is_open;       /* the handshake is done */
     bool is_fed;        /* OpenSSL reads the block of the loop, not the socket */
     bool is_broken;     /* the socket or memory failed */
@@ -58,7 +61,8 @@ struct nats_tls {
 struct nats_tls_room {
     size_t in_at, in_len, out_len;
     uint32_t wake_up;
-    unsigned steps; /* of handshakes, in that wake-up */
+    unsigned under_way; /* handshakes that have begun */
+    unsigned steps;     /* of handshakes, in that wake-up */
     uint8_t in[TLS_IN_SIZE], out[TLS_OUT_SIZE], plain[TLS_RECORD_MAX];
 };
 

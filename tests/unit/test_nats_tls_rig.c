@@ -65,7 +65,7 @@ void tls_rig_init(struct tls_rig *tls)
         certs_make(tls->dir, &wishes[i]);
     }
     tls->rig.settings.tls =
-        (struct nats_tls_settings){.mode = NATS_TLS_UPGRADE, .timeout = 2000, .wait = 50};
+        (struct nats_tls_settings){.mode = NATS_TLS_UPGRADE, .timeout = 20000, .wait = 50};
     tls_rig_use(tls, "node");
 }
 
