@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
 #include "config_files.h"
 #include "config_reader.h"
 
@@ -120,8 +120,14 @@ void config_load(struct config *config, const char *file, struct report *report)
     if (!files_read(config, &main_file, report, &text, &len)) {
         return;
     }
+    /* An editor or a tool may take the file away meanwhile, above all during a reload. */
     const char *real = files_real(config, file);
-    CHECK(real != NULL);
+    if (real == NULL) {
+        report_add(report, ERROR_CONFIG_FILE, (struct ub_where){config->file, 0},
+                   "cannot be read: it was taken away while it was read (%s)", strerror(errno));
+        free(text);
+        return;
+    }
     config->dir = files_folder_of(config, real);
     const struct source source = {.file = config->file,
                                   .dir = config->dir,

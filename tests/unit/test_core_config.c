@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test_core_node.h"
 
+#include <fcntl.h>
 #include <time.h>
+#include <unistd.h>
 
 extern const struct ub_module unibus_module_good;
 
@@ -237,6 +239,26 @@ static void files_that_cannot_be_read(void **state)
     node_close(&node);
 }
 
+/* Read to its end, and gone when its folder is asked for: as between the two steps of a reload. */
+static void file_that_is_taken_away_meanwhile(void **state)
+{
+    (void)state;
+    struct test_node node;
+    char path[64];
+    node_open(&node, LUA("module \"good\" {}"), statics, 1);
+    int fd = open("unibus.lua", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(unlink("unibus.lua"), 0);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    node.source.config_file = path;
+    assert_false(boot_plan(&node.boot));
+    const char *report = node_report(&node, "nothing was started");
+    assert_non_null(strstr(report, ": cannot be read: it was taken away while it was read (No such "
+                                   "file or directory)\n1 error, nothing was started.\n"));
+    node_close(&node);
+    close(fd);
+}
+
 /* The secret never becomes a Lua string, and a file that others read is refused with its repair. */
 static void secret_files_are_guarded(void **state)
 {
@@ -437,6 +459,7 @@ int main(void)
         FOLDER_TEST(blocks_come_once_and_with_names),
         FOLDER_TEST(language_version_is_needed),
         FOLDER_TEST(files_that_cannot_be_read),
+        FOLDER_TEST(file_that_is_taken_away_meanwhile),
         FOLDER_TEST(secret_files_are_guarded),
         FOLDER_TEST(environment_must_be_set_or_have_a_default),
         FOLDER_TEST(every_kind_is_filled),
