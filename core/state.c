@@ -105,9 +105,60 @@ static bool state_keep_name(const char *dir, struct ub_where where, struct repor
     return is_kept;
 }
 
+static bool sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_synced;
+}
+
+/* Makes what is missing above dir, below the working directory only: elsewhere a missing folder may
+ * be a disk that is not mounted, and the node must not begin anew beside its own state. */
+static bool make_above(const char *dir)
+{
+    char path[PATH_MAX], here[PATH_MAX];
+    if (getcwd(here, sizeof(here)) == NULL || strlen(dir) >= sizeof(path)) {
+        return false;
+    }
+    size_t base = strcmp(here, "/") == 0 ? 0 : strlen(here);
+    if (strncmp(dir, here, base) != 0 || dir[base] != '/') {
+        errno = ENOENT;
+        return false;
+    }
+    snprintf(path, sizeof(path), "%s", dir);
+    for (char *slash = strchr(path + base + 1, '/'); slash != NULL;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool is_new = mkdir(path, 0700) == 0;
+        bool is_there = is_new || errno == EEXIST;
+        if (is_new) {
+            char *name = strrchr(path, '/');
+            *name = '\0';
+            is_there = sync_folder(path);
+            *name = '/';
+        }
+        *slash = '/';
+        if (!is_there) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool make_folder(const char *dir)
+{
+    if (mkdir(dir, 0700) == 0 || errno == EEXIST) {
+        return true;
+    }
+    return errno == ENOENT && make_above(dir) && (mkdir(dir, 0700) == 0 || errno == EEXIST);
+}
+
 bool state_open(const char *dir, struct ub_where where, int *lock_fd_out, struct report *report)
 {
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+    if (!make_folder(dir)) {
         report_add(report, ERROR_CONFIG_STATE, where, "node: cannot make state folder %s: %s", dir,
                    strerror(errno));
         return false;

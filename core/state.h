@@ -12,7 +12,8 @@
 /* `node.state` as written into an absolute path: relative ones start at the working directory. */
 bool state_path(const char *written, char *out, size_t out_size);
 
-/* Makes the folder with mode 0700 when it is missing, refuses one that is not ours or not private,
+/* Makes the folder with mode 0700 when it is missing, below the working directory with those above
+ * it, refuses one that is not ours or not private,
  * and takes the lock with our pid in it. False when a fault was reported. */
 bool state_open(const char *dir, struct ub_where where, int *lock_fd_out, struct report *report);
 

@@ -291,6 +291,18 @@ static void state_folder_is_private(void **state)
                  test_folder, test_folder);
         start_fails(LUA("node { state = 'local_files' } module \"good\" {}"), expected);
     }
+    node_open(&node, LUA("node { state = 'new/er/est' } module \"good\" {}"), statics, 2);
+    assert_true(boot_plan(&node.boot) && boot_start(&node.boot));
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const made[] = {"new", "new/er", "new/er/est"};
+        assert_int_equal(stat(made[i], &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0700);
+    }
+    node_close(&node);
+    file_write("plain", "", 0600);
+    snprintf(expected, sizeof(expected),
+             ONE("2: node: cannot make state folder %s/plain/x: Not a directory"), test_folder);
+    start_fails(LUA("node { state = 'plain/x' } module \"good\" {}"), expected);
     start_fails(LUA("node { state = '/none/x' } module \"good\" {}"),
                 ONE("2: node: cannot make state folder /none/x: No such file or directory"));
 }
