@@ -53,8 +53,11 @@ describe('a policy', () => {
     await busOf(t, alice, node);
     await assert.rejects(mallory.bus(node.nats), /Authorization/i);
     const { items } = (await admin.expect(200, 'GET', '/v1/decisions')).json;
-    const found = items.find((one) => one.provider === 'policy'
-      && one.principal.handle === 'mallory');
+    const refusals = items.filter((one) => !one.allowed && one.action === 'connect');
+    assert.equal(refusals.length, 1, `one login, one decision: ${JSON.stringify(refusals, null, 1)}`);
+    const [found] = refusals;
+    assert.equal(found.principal.handle, 'mallory');
+    assert.equal(found.provider, 'policy');
     assert.equal(found.code, 'keep-out');
     assert.match(found.place, /site\.lua:3$/);
     assert.equal(found.digest, (await policyState(admin)).digest);
