@@ -26,13 +26,6 @@ static bool is_recorded(struct plcy *site, const struct ubp_decision *decision, 
     return log_allows > 0 && count % (uint64_t)log_allows == 0;
 }
 
-/* The address of the rule: path:line. */
-static void place_of(const struct plcy_engine *engine, const struct ubp_decision *decision,
-                     char *out, size_t out_size)
-{
-    snprintf(out, out_size, "%s:%u", plcy_engine_source(engine)->path, decision->line);
-}
-
 static void record(struct plcy *site, const struct plcy_engine *engine,
                    const struct plcy_question *question, const struct ubp_decision *decision,
                    int64_t took_us, char id_out[UB_DECISION_ID_MAX])
@@ -45,7 +38,7 @@ static void record(struct plcy *site, const struct plcy_engine *engine,
     }
     json_t *input = plcy_question_to_json(question);
     char *input_text = input != NULL ? json_dumps(input, JSON_COMPACT) : NULL;
-    place_of(engine, decision, place, sizeof(place));
+    plcy_source_place(plcy_engine_source(engine), decision->line, place, sizeof(place));
     const struct ub_decision entry = {
         .size = sizeof(entry),
         .is_allowed = decision->verdict != UBP_DENY,

@@ -214,12 +214,13 @@ static void loaded_wait(struct plcy_engine *engine, int64_t ms)
 static void fault_to_err(const struct plcy_engine *engine, struct ub_err *err)
 {
     const struct ubp_fault *fault = &engine->fault;
+    char place[4200];
+    plcy_source_place(engine->source, fault->line, place, sizeof(place));
     if (fault->test[0] != '\0') {
-        ub_fail_code(err, UB_EINVAL, "E-POLICY-TESTS", "%s:%u: test \"%s\": %s",
-                     engine->source->path, fault->line, fault->test, fault->text);
+        ub_fail_code(err, UB_EINVAL, "E-POLICY-TESTS", "%s: test \"%s\": %s", place, fault->test,
+                     fault->text);
     } else {
-        ub_fail_code(err, UB_EINVAL, "E-POLICY-SCRIPT", "%s:%u: %s", engine->source->path,
-                     fault->line, fault->text);
+        ub_fail_code(err, UB_EINVAL, "E-POLICY-SCRIPT", "%s: %s", place, fault->text);
     }
 }
 

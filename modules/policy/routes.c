@@ -219,7 +219,7 @@ static json_t *answer_json(const struct plcy_engine *engine, const struct ubp_de
 {
     char place[4200];
     json_t *lines = json_array();
-    snprintf(place, sizeof(place), "%s:%u", plcy_engine_source(engine)->path, decision->line);
+    plcy_source_place(plcy_engine_source(engine), decision->line, place, sizeof(place));
     for (uint32_t i = 0; i < trace->count; i++) {
         json_array_append_new(lines, json_integer(trace->lines[i]));
     }

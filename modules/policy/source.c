@@ -142,3 +142,12 @@ struct plcy_source *plcy_source_read(const char *path, struct ub_err *err)
     close(fd);
     return source;
 }
+
+void plcy_source_place(const struct plcy_source *source, uint32_t line, char *out, size_t out_size)
+{
+    if (line != 0) {
+        snprintf(out, out_size, "%s:%u", source->path, line);
+    } else {
+        snprintf(out, out_size, "%s", source->path);
+    }
+}

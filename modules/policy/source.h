@@ -4,6 +4,9 @@
 #ifndef PLCY_SOURCE_H
 #define PLCY_SOURCE_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include <unibus/abi.h>
 
 struct plcy_source {
@@ -17,6 +20,8 @@ struct plcy_source {
 struct plcy_source *plcy_source_read(const char *path, struct ub_err *err);
 /* Copies. NULL without memory. */
 struct plcy_source *plcy_source_new(const char *path, const char *text, size_t len);
+/* "path:line"; "path" for line 0: no line of it decided, or is at fault. */
+void plcy_source_place(const struct plcy_source *source, uint32_t line, char *out, size_t out_size);
 void plcy_source_free(struct plcy_source **source);
 
 #endif

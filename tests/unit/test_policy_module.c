@@ -612,6 +612,34 @@ static void decisions_are_recorded(void **state)
     site_fini(&site);
 }
 
+/* Without a function there is no line that decided: the place is the file. */
+static void decision_without_a_line_names_the_file(void **state)
+{
+    struct site site;
+    struct ub_reason reason;
+    (void)state;
+    site_init(&site, "50000");
+    snprintf(site.log_allows, sizeof(site.log_allows), "log_allows=1");
+    struct ub_err err = UB_ERR_INIT;
+    char expected[400];
+    write_script(&site, "policy \"1\"\n");
+    assert_int_not_equal(site_start(&site, &err), UB_OK);
+    snprintf(expected, sizeof(expected), "%s: the script defines neither", site.file);
+    assert_int_equal(strncmp(err.message, expected, strlen(expected)), 0);
+    write_script(&site, "policy \"1\"\nfunction on_connect() return default() end\n");
+    const struct ub_host_decision *own = site.host->decision;
+    site.decision_ops =
+        (struct ub_host_decision){.size = sizeof(site.decision_ops), .record = record};
+    site.host->decision = &site.decision_ops;
+    site_up(&site);
+    memset(&recorded, 0, sizeof(recorded));
+    assert_int_equal(act(&site, "a", "room.list", NULL, &reason), UB_ABSTAIN);
+    assert_int_equal(recorded.count, 1);
+    assert_string_equal(recorded.place, site.file);
+    site.host->decision = own;
+    site_fini(&site);
+}
+
 /* ---- many at once -----------------------------------------------------------------------------
  */
 
@@ -697,6 +725,7 @@ int main(void)
         cmocka_unit_test(a_slow_call_is_denied_and_its_thread_abandoned),
         cmocka_unit_test(the_budget_ends_the_same_loop_alone),
         cmocka_unit_test(decisions_are_recorded),
+        cmocka_unit_test(decision_without_a_line_names_the_file),
         cmocka_unit_test(many_ask_while_scripts_change),
         cmocka_unit_test(stop_while_a_call_runs),
     };
