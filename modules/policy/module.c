@@ -19,8 +19,9 @@ static const struct ub_field fields[] = {
                  "instructions of one call"),
     UB_FIELD_SIZE(struct plcy_settings, memory, "1 MiB", UBP_MEMORY_MIN, 64 << 20, UB_LIVE,
                   "all that the script may hold"),
-    UB_FIELD_INT(struct plcy_settings, log_allows, "100", 0, 1000000000, UB_LIVE,
-                 "every so many-th allow goes to the decision log, beside all denials; 0 = none"),
+    UB_FIELD_INT(struct plcy_settings, log_allows, "1", 0, 1000000000, UB_LIVE,
+                 "every so many-th allow is given to the decision log, which keeps one of "
+                 "decisions.sample; 0 = none. Every denial is"),
 };
 
 static enum ub_status create(const struct ub_host *host, const void *settings, void **self_out,
