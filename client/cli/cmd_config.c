@@ -147,14 +147,10 @@ static json_t *joined(const json_t *list, const char *key)
 
 enum unibus_status cli_module_ls(struct cli *cli, struct unibus_err *err)
 {
-    static const struct out_column columns[] = {{"name", "MODULE"},
-                                                {"version", "VERSION"},
-                                                {"abi", "ABI"},
-                                                {"state", "STATE"},
-                                                {"gives", "PROVIDES"},
-                                                {"uses", "SERVED BY"},
-                                                {"about", "WAITS FOR, PROBLEM"},
-                                                {NULL, NULL}};
+    static const struct out_column columns[] = {
+        {"name", "MODULE"}, {"version", "VERSION"},          {"abi", "ABI"},
+        {"state", "STATE"}, {"gives", "PROVIDES"},           {"uses", "SERVED BY"},
+        {"from", "FROM"},   {"about", "WAITS FOR, PROBLEM"}, {NULL, NULL}};
     struct unibus_reply reply = {.json = NULL};
     json_t *item;
     size_t i;
@@ -165,6 +161,8 @@ enum unibus_status cli_module_ls(struct cli *cli, struct unibus_err *err)
         {
             const json_t *problems = json_object_get(item, "problems");
             bool is_bad = json_array_size(problems) > 0;
+            const char *file = json_string_value(json_object_get(item, "file"));
+            json_object_set_new(item, "from", out_json_text(file != NULL ? file : "linked in"));
             json_object_set_new(item, "gives", joined(json_object_get(item, "provides"), NULL));
             json_object_set_new(item, "uses", joined(json_object_get(item, "requires"), "module"));
             json_object_set_new(item, "about",

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Cli } from './lib/cli.mjs';
 import { busOf, cast, collect, settled, until } from './lib/cast.mjs';
 import { buildFolder, Running } from './lib/process.mjs';
 
@@ -35,6 +36,11 @@ test('etc/single.lua runs without a module file, and a message goes round', asyn
     .replace('policy/site.lua', fileURLToPath(policyFile));
   const { node, alice, bob } = await cast(t, ['alice', 'bob'],
     { program: await alone(t), config });
+  const { modules } = (await node.admin().expect(200, 'GET', '/v1/modules')).json;
+  assert.ok(modules.length >= 5 && modules.every(({ file }) => file === null), 'no module has a file');
+  const cli = await Cli.create(t, { program: 'membershipctl' });
+  const listed = (await cli.ok(['module', 'ls', '--admin-socket', node.adminSocket])).stdout;
+  assert.equal(listed.match(/ linked in /g).length, modules.length, listed);
   const room = await alice.createRoom({ name: 'ops' });
   await room.add(bob.card);
   const joined = await bob.joinRoom(room.invite());
