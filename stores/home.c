@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -58,6 +59,18 @@ enum ub_status ubs_home_make(const char *dir, struct ub_err *err)
         close(fd);
     }
     return is_synced ? UB_OK : fail_errno(err, "sync the folder", above);
+}
+
+enum ub_status ubs_home_fail_version(const char *place, const char *what, int64_t found,
+                                     int64_t known, struct ub_err *err)
+{
+    const char *writer = found > known ? "a newer program wrote it, start that one"
+                                       : "an older program wrote it and this one cannot convert "
+                                         "it, start that one";
+    return ub_fail(err, UB_EUNSUPPORTED,
+                   "%s has %s %" PRId64 " and this program knows %" PRId64
+                   ": %s, or restore a backup of version %" PRId64,
+                   place, what, found, known, writer, known);
 }
 
 static enum ub_status open_dir(struct ubs_home *home, const char *dir, struct ub_err *err)

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include <ubs/home.h>
+
 #define FORMAT_NAME   "\0unibus" /* sorts before every cell */
 #define FORMAT_PREFIX "ub.kv "
 
@@ -42,10 +44,7 @@ static enum ub_status check_format(struct kvlm_txn *txn, struct ub_err *err)
                        dir);
     }
     if (version != KVLM_FORMAT_VERSION) {
-        return ub_fail(err, UB_EUNSUPPORTED,
-                       "%s has format version %ld and this kv-lmdb knows version %d: use the newer "
-                       "program, or restore a backup of version %d",
-                       dir, version, KVLM_FORMAT_VERSION, KVLM_FORMAT_VERSION);
+        return ubs_home_fail_version(dir, "format version", version, KVLM_FORMAT_VERSION, err);
     }
     return UB_OK;
 }

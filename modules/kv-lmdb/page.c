@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <ubs/home.h>
 #include <unibus/error.h>
 
 #define MAGIC        0xBEEFC0DEu
@@ -125,10 +126,8 @@ static enum ub_status read_meta(int fd, const char *file, uint64_t number, uint3
         return fail_foreign(file, err);
     }
     if (meta_out->version != DATA_VERSION) {
-        return ub_fail(err, UB_EUNSUPPORTED,
-                       "%s has LMDB data version %u and this kv-lmdb knows version %u: use the "
-                       "newer program, or restore a backup",
-                       file, meta_out->version, DATA_VERSION);
+        return ubs_home_fail_version(file, "LMDB data version", meta_out->version, DATA_VERSION,
+                                     err);
     }
     return is_meta_sound(meta_out, page, number)
                ? UB_OK

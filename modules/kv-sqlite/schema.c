@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include <ubs/home.h>
+
 #define APPLICATION_ID 0x756e6962 /* "unib" */
 
 /* The value stands last, so that a row's small columns are on its first page. */
@@ -59,10 +61,7 @@ static enum ub_status check_version(const char *file, int64_t application, int64
         return fail_foreign(file, err);
     }
     if (version != KVSQ_SCHEMA_VERSION) {
-        return ub_fail(err, UB_EUNSUPPORTED,
-                       "%s has schema version %" PRId64 " and this kv-sqlite knows version %d: "
-                       "use the newer program, or restore a backup of version %d",
-                       file, version, KVSQ_SCHEMA_VERSION, KVSQ_SCHEMA_VERSION);
+        return ubs_home_fail_version(file, "schema version", version, KVSQ_SCHEMA_VERSION, err);
     }
     return UB_OK;
 }

@@ -32,6 +32,11 @@ enum ub_status ubs_home_open(struct ubs_home *home, const char *dir, const char 
 enum ub_status ubs_home_file(struct ubs_home *home, const char *dir, const char *name, off_t room,
                              struct ub_err *err);
 
+/* UB_EUNSUPPORTED for a store whose version we do not know: what = "schema version", "format
+ * version"; who wrote it follows from which of the two is greater. */
+enum ub_status ubs_home_fail_version(const char *place, const char *what, int64_t found,
+                                     int64_t known, struct ub_err *err);
+
 /* Gives the lock back; is_clean says so to the next one who opens. Also after a failed open. */
 void ubs_home_close(struct ubs_home *home, bool is_clean);
 

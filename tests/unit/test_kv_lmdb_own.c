@@ -212,8 +212,9 @@ static void newer_format_is_refused_with_both_versions(void **state)
     rig_stop(&own->rig);
     set_version(own, '1', '7');
     assert_int_equal(rig_start(&own->rig, &own->err), UB_EUNSUPPORTED);
-    assert_non_null(strstr(own->err.message, "version 7"));
-    assert_non_null(strstr(own->err.message, "version 1"));
+    assert_non_null(strstr(own->err.message,
+                           "has format version 7 and this program knows 1: a newer "
+                           "program wrote it"));
     set_version(own, '7', '1');
     own_start(own);
     own_expect(own, "k", "v");

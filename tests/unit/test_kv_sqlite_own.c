@@ -195,7 +195,7 @@ static void missing_folder_is_named(void **state)
 /* ---- what the file says -----------------------------------------------------------------------
  */
 
-static void newer_schema_is_refused_with_both_versions(void **state)
+static void other_schemas_are_refused_with_both_versions(void **state)
 {
     struct own *own = *state;
     own_start(own);
@@ -203,8 +203,14 @@ static void newer_schema_is_refused_with_both_versions(void **state)
     rig_stop(&own->rig);
     sql(own, "PRAGMA user_version = 7");
     assert_int_equal(rig_start(&own->rig, &own->err), UB_EUNSUPPORTED);
-    assert_non_null(strstr(own->err.message, "version 7"));
-    assert_non_null(strstr(own->err.message, "version 1"));
+    assert_non_null(strstr(own->err.message, db_path(own)));
+    assert_non_null(strstr(own->err.message,
+                           "has schema version 7 and this program knows 1: a newer "
+                           "program wrote it"));
+    sql(own, "PRAGMA user_version = 0");
+    assert_int_equal(rig_start(&own->rig, &own->err), UB_EUNSUPPORTED);
+    assert_non_null(strstr(own->err.message, "has schema version 0 and this program knows 1: an "
+                                             "older program wrote it"));
     sql(own, "PRAGMA user_version = 1");
     own_start(own);
     own_expect(own, "k", "v");
@@ -489,7 +495,7 @@ int main(void)
         OWN(unsafe_folders_and_files_are_refused),
         OWN(link_in_place_of_the_file_is_refused),
         OWN(missing_folder_is_named),
-        OWN(newer_schema_is_refused_with_both_versions),
+        OWN(other_schemas_are_refused_with_both_versions),
         OWN(file_of_another_program_is_refused),
         OWN(file_without_a_database_is_refused),
         OWN(changed_value_is_named),
