@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <unibus-client/identity.h>
 
+#include <inttypes.h>
 #include <string.h>
 
 #include <sodium.h>
@@ -11,7 +12,8 @@
 
 #include "wire.h"
 
-#define DOCUMENT "identity.json"
+#define DOCUMENT         "identity.json"
+#define IDENTITY_VERSION 1
 
 static void name_identity(struct unibus_identity *identity)
 {
@@ -80,7 +82,7 @@ static enum unibus_status save(struct unibus_home *home, const struct unibus_ide
                                struct unibus_err *err)
 {
     json_t *doc = json_object();
-    json_object_set_new(doc, "version", json_integer(1));
+    json_object_set_new(doc, "version", json_integer(IDENTITY_VERSION));
     json_object_set_new(doc, "service", json_boolean(identity->is_service));
     wire_put(doc, "account_pk", ubr_bytes_of(identity->account_pk, UBR_KEY_LEN));
     put_seed(doc, "sign_seed", &identity->sign);
@@ -161,11 +163,25 @@ static enum unibus_status check_records(struct unibus_identity *identity, struct
                                              "the device records in " DOCUMENT " are damaged");
 }
 
+/* Not damage: whoever reads that it is might throw his keys away. */
+static enum unibus_status check_version(const struct unibus_home *home, const json_t *doc,
+                                        struct unibus_err *err)
+{
+    int64_t version = wire_number(doc, "version");
+    if (version <= IDENTITY_VERSION) {
+        return UNIBUS_OK;
+    }
+    unibus_fail(err, UNIBUS_FAILED,
+                "%s/" DOCUMENT " has version %" PRId64 " and this program knows %d",
+                unibus_home_path(home), version, IDENTITY_VERSION);
+    return unibus_fix(err, "a newer unibus wrote it: use that one");
+}
+
 static enum unibus_status take_keys(const json_t *doc, struct unibus_identity *identity,
                                     struct unibus_err *err)
 {
     uint8_t sign[UBR_SEED_LEN], nats[UBR_SEED_LEN], box[UBR_KEY_LEN];
-    bool is_whole = wire_number(doc, "version") == 1 &&
+    bool is_whole = wire_number(doc, "version") == IDENTITY_VERSION &&
                     wire_get(doc, "account_pk", identity->account_pk, UBR_KEY_LEN) &&
                     wire_get(doc, "sign_seed", sign, sizeof(sign)) &&
                     wire_get(doc, "nats_seed", nats, sizeof(nats)) &&
@@ -197,7 +213,8 @@ enum unibus_status unibus_identity_load(struct unibus_home *home,
         return status;
     }
     memset(identity_out, 0, sizeof(*identity_out));
-    status = take_keys(doc, identity_out, err);
+    status = check_version(home, doc, err);
+    status = status == UNIBUS_OK ? take_keys(doc, identity_out, err) : status;
     wire_wipe(doc);
     if (status == UNIBUS_OK) {
         name_identity(identity_out);

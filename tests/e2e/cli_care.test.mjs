@@ -117,6 +117,17 @@ describe('a home', () => {
     }
   });
 
+  test('of a newer program is not called damaged', async (t) => {
+    const cli = await Cli.create(t);
+    await cli.ok(['id', 'new']);
+    const file = inHome(cli, 'identity.json');
+    const doc = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify({ ...doc, version: 2 }));
+    const { code, stderr } = await cli.run(['id', 'show']);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /identity\.json has version 2 and this program knows 1\n {2}a newer unibus/);
+  });
+
   test('that is full: nothing is sent, and a message that came is shown', async (t) => {
     if (process.getuid() !== 0) { t.skip('needs root'); return; }
     const { bob, room, bus } = await two(t);
