@@ -160,7 +160,7 @@ static const struct into_row rows[] = {
     {"port", into_take_port, NULL},
     {"server_name", take_name, "0"},
     {"client_advertise", into_take_note, NO_EFFECT},
-    {"http|http_port|monitor_port", into_take_note, "is accepted: monitoring is not built yet"},
+    {"http|http_port|monitor_port", into_take_monitor, NULL},
     {"https|https_port", into_refuse,
      "monitoring has no TLS: use http on a loopback address, and a proxy in front of it"},
     {"http_base_path", into_refuse, "use a proxy to move paths"},
@@ -264,9 +264,6 @@ static void take_flags(struct into *into)
     }
     if (options->is_trace) {
         into_note(into, nowhere, "-V is accepted: the wire is not traced");
-    }
-    if (options->http_port != NULL) {
-        into_note(into, nowhere, "-m is accepted: monitoring is not built yet");
     }
     if (options->client_advertise != NULL) {
         into_note(into, nowhere, "--client_advertise " NO_EFFECT);

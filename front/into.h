@@ -56,9 +56,11 @@ struct into {
     struct report *report;
     struct config_block *nats;
     struct into_text host, name;
-    struct into_text listen; /* host and port in one */
-    int64_t port;            /* -1 = any free one */
+    int64_t port; /* -1 = any free one */
     struct conf_place port_place;
+    const char *monitor_host; /* NULL = that of the clients */
+    int64_t monitor_port;     /* 0 = none */
+    struct conf_place monitor_place;
     bool has_port, has_tls;
     struct conf_place tls_place;
     /* the users, until they are counted */
@@ -124,6 +126,8 @@ void into_take_listen(struct into *into, const struct into_row *row,
                       const struct conf_value *value);
 void into_take_host(struct into *into, const struct into_row *row, const struct conf_value *value);
 void into_take_port(struct into *into, const struct into_row *row, const struct conf_value *value);
+void into_take_monitor(struct into *into, const struct into_row *row,
+                       const struct conf_value *value);
 /* After all keys: command line over file, into the module's setting. */
 void into_listen_end(struct into *into);
 

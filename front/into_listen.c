@@ -54,31 +54,48 @@ static bool read_port(struct into *into, struct conf_place place, const char *te
     return port_is_good(into, place, *port_out);
 }
 
-/* "host:port", "[::1]:port", ":port"; a number alone is a port. */
-void into_take_listen(struct into *into, const struct into_row *row, const struct conf_value *value)
+/* "host:port", "[::1]:port", ":port"; a number alone is a port and leaves *host_out. */
+static bool read_address(struct into *into, const struct conf_value *value, const char **host_out,
+                         int64_t *port_out)
 {
-    (void)row;
     const char *text;
     if (value->kind == CONF_INT) {
-        into_take_port(into, row, value);
-        return;
+        *port_out = value->integer;
+        return port_is_good(into, value->place, value->integer);
     }
     if (!into_text(into, value, &text)) {
-        return;
+        return false;
     }
     const char *colon = strrchr(text, ':');
     bool is_bracketed = text[0] == '[' && colon != NULL && colon > text && colon[-1] == ']';
     if (colon == NULL || (!is_bracketed && memchr(text, ':', (size_t)(colon - text)) != NULL)) {
         conf_fault(into->report, ERROR_CONFIG_FORM, value->place,
-                   "listen: \"%.200s\" is no address: write \"host:port\" or \"[::1]:port\"", text);
-        return;
+                   "%s: \"%.200s\" is no address: write \"host:port\" or \"[::1]:port\"",
+                   value->key, text);
+        return false;
     }
-    if (read_port(into, value->place, colon + 1, &into->port)) {
-        size_t from = is_bracketed ? 1 : 0, to = (size_t)(colon - text) - from;
+    size_t from = is_bracketed ? 1 : 0, to = (size_t)(colon - text) - from;
+    *host_out = arena_printf(&into->config->arena, "%.*s", (int)(to - from), text + from);
+    return read_port(into, value->place, colon + 1, port_out);
+}
+
+void into_take_listen(struct into *into, const struct into_row *row, const struct conf_value *value)
+{
+    const char *host = NULL;
+    (void)row;
+    if (read_address(into, value, &host, &into->port)) {
         into->has_port = true;
         into->port_place = value->place;
-        into->host.place = value->place;
-        into->host.text = arena_printf(&into->config->arena, "%.*s", (int)(to - from), text + from);
+        into->host = host != NULL ? (struct into_text){host, value->place} : into->host;
+    }
+}
+
+void into_take_monitor(struct into *into, const struct into_row *row,
+                       const struct conf_value *value)
+{
+    (void)row;
+    if (read_address(into, value, &into->monitor_host, &into->monitor_port)) {
+        into->monitor_place = value->place;
     }
 }
 
@@ -93,12 +110,26 @@ static void take_command_line(struct into *into)
         into->has_port = true;
         into->port_place = nowhere;
     }
+    if (options->http_port != NULL) {
+        read_port(into, nowhere, options->http_port, &into->monitor_port);
+        into->monitor_place = nowhere;
+    }
 }
 
 static bool is_loopback(const char *host)
 {
     return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
            strcmp(host, "localhost") == 0;
+}
+
+static void put_address(struct into *into, const char *name, struct conf_place place,
+                        const char *host, int64_t port)
+{
+    bool is_v6 = strchr(host, ':') != NULL;
+    char text[INTO_TEXT_MAX];
+    snprintf(text, sizeof(text), is_v6 ? "[%s]:%" PRId64 : "%s:%" PRId64, host,
+             port == -1 ? 0 : port);
+    into_put_text(into, into->nats, name, place, text);
 }
 
 void into_listen_end(struct into *into)
@@ -110,10 +141,11 @@ void into_listen_end(struct into *into)
     struct conf_place place = has_host         ? into->host.place
                               : into->has_port ? into->port_place
                                                : (struct conf_place){"the default", 0, 0};
-    bool is_v6 = strchr(host, ':') != NULL;
-    char text[INTO_TEXT_MAX];
-    snprintf(text, sizeof(text), is_v6 ? "[%s]:%" PRId64 : "%s:%" PRId64, host,
-             port == -1 ? 0 : port);
+    put_address(into, "listen", place, host, port);
+    if (into->monitor_port != 0) {
+        bool has_own = into->monitor_host != NULL && into->monitor_host[0] != '\0';
+        put_address(into, "monitor", into->monitor_place, has_own ? into->monitor_host : host,
+                    into->monitor_port);
+    }
     into->settings->is_open = !is_loopback(host);
-    into_put_text(into, into->nats, "listen", place, text);
 }

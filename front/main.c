@@ -169,8 +169,9 @@ static void tell_start(struct front *front)
 static bool write_files(struct front *front)
 {
     struct front_settings *settings = &front->settings;
-    char url[512];
+    char url[512], monitor[512];
     fact(front, "nats.url", url, sizeof(url));
+    fact(front, "nats.monitor_url", monitor, sizeof(monitor));
     if (settings->pid_file[0] != '\0' && !files_write_pid(settings->pid_file)) {
         tell(front, UB_LOG_ERROR, "cannot write the pid file %s: %s", settings->pid_file,
              strerror(errno));
@@ -181,7 +182,7 @@ static bool write_files(struct front *front)
     }
     files_ports_path(settings->ports_dir, front->program, front->ports_path,
                      sizeof(front->ports_path));
-    if (files_write_ports(front->ports_path, url, NULL)) {
+    if (files_write_ports(front->ports_path, url, monitor[0] != '\0' ? monitor : NULL)) {
         return true;
     }
     tell(front, UB_LOG_ERROR, "cannot write the ports file %s: %s", front->ports_path,
@@ -190,13 +191,21 @@ static bool write_files(struct front *front)
     return false;
 }
 
+static const char *address_of(const char *url)
+{
+    const char *address = strstr(url, "://");
+    return address != NULL ? address + 3 : url;
+}
+
 static void tell_ready(struct front *front)
 {
     char url[512];
+    fact(front, "nats.monitor_url", url, sizeof(url));
+    if (url[0] != '\0') {
+        tell(front, UB_LOG_INFO, "Starting http monitor on %s", address_of(url));
+    }
     fact(front, "nats.url", url, sizeof(url));
-    const char *address = strstr(url, "://");
-    tell(front, UB_LOG_INFO, "Listening for client connections on %s",
-         address != NULL ? address + 3 : url);
+    tell(front, UB_LOG_INFO, "Listening for client connections on %s", address_of(url));
     tell(front, UB_LOG_INFO, "Server is ready");
 }
 

@@ -69,6 +69,14 @@ describe('without a configuration', () => {
 });
 
 describe('flags', () => {
+  test('-m serves monitoring, which the ports file names', async (t) => {
+    const front = await Front.start(t, { args: ['-m', '-1'] });
+    const [url] = front.ports.monitoring;
+    assert.ok(front.log.includes(`[INF] Starting http monitor on ${url.slice('http://'.length)}\n`), front.log);
+    const varz = await (await fetch(`${url}/varz`)).json();
+    assert.equal(varz.port, Number(front.url.split(':').at(-1)));
+  });
+
   test('users and tokens', async (t) => {
     const front = await Front.start(t, { args: ['--user', 'ann', '--pass=pw'] });
     await roundTrip(await front.connect(t, password('ann', 'pw')));

@@ -146,6 +146,11 @@ static void test_listen(void **state)
         {"port: 65536", {"! c:1:1 E-CONFIG-011 port 65536 is no port"}},
         {"listen: x", {"! c:1:1 E-CONFIG-014 listen: \"x\" is no address"}},
         {"listen: \"::1:5000\"", {"! c:1:1 E-CONFIG-014"}},
+        {"http: 8222\nhost: 127.0.0.1", {"listen=127.0.0.1:4222 monitor=127.0.0.1:8222"}},
+        {"http: \"[::1]:-1\"", {"monitor=[::1]:0"}},
+        {"http_port: 70000", {"! c:1:1 E-CONFIG-011"}},
+        {"monitor_port: 0", {"-monitor", "-!"}},
+        {"http: x", {"! c:1:1 E-CONFIG-014 http: \"x\" is no address"}},
         {"listen: x:y", {"! c:1:1 E-CONFIG-014 \"y\" is no port"}},
     };
     JUDGE(rows);
