@@ -400,5 +400,6 @@ void nats_conn_free(struct nats_conn **conn)
     free(it->held);
     free(it->about);
     free(it->sids);
+    it->shard->segments.freed += sizeof(*it); /* many that leave at once are a burst too */
     free(it);
 }
