@@ -78,15 +78,15 @@ describe('flags', () => {
   });
 
   test('users and tokens', async (t) => {
-    const front = await Front.start(t, { args: ['--user', 'ann', '--pass=pw'] });
-    await roundTrip(await front.connect(t, password('ann', 'pw')));
-    await assert.rejects(front.connect(t, password('ann', 'wp')), /authorization violation/i);
+    const front = await Front.start(t, { args: ['--user', 'ann', '--pass=the-password-of-ann'] });
+    await roundTrip(await front.connect(t, password('ann', 'the-password-of-ann')));
+    await assert.rejects(front.connect(t, password('ann', 'the-password')), /authorization violation/i);
     await assert.rejects(front.connect(t), /authorization violation/i);
     const other = await Front.start(t, { args: ['-auth', 'tok'] });
     await roundTrip(await other.connect(t, { authenticator: tokenAuthenticator('tok') }));
     await assert.rejects(other.connect(t), /authorization violation/i);
     assert.match(other.log, /\[WRN\] Plaintext passwords detected, use nkeys or bcrypt/);
-    assert.equal(front.log.includes('pw'), false, 'a password is in the log');
+    assert.equal(front.log.includes('the-password'), false, 'a password is in the log');
   });
 
   test('-v, -h, and what is wrong', async (t) => {
@@ -140,8 +140,8 @@ authorization {
 
   test('logs in by password, hash and nkey; permissions, limits and variables mean what they mean there', async (t) => {
     const key = nkeys.createUser();
-    const front = await Front.start(t, { conf: CONF(key.getPublicKey()), files: { 'who.conf': WHO }, env: { ANN: 'pw' } });
-    const ann = await front.connect(t, password('ann', 'pw'));
+    const front = await Front.start(t, { conf: CONF(key.getPublicKey()), files: { 'who.conf': WHO }, env: { ANN: 'the-password-of-ann' } });
+    const ann = await front.connect(t, password('ann', 'the-password-of-ann'));
     assert.equal(ann.info.max_payload, 64000);
     assert.equal(ann.info.server_name, 'front');
     const worker = await front.connect(t, password('worker', 'worker-pw'));
@@ -163,7 +163,7 @@ authorization {
     await settled(worker);
     assert.equal((await ann.request('q.1')).string(), 'done');
     await assert.rejects(front.connect(t, password('ann', '$ANN')), /authorization violation/i);
-    assert.ok(!front.log.includes(WORKER_BCRYPT) && !front.log.includes('pw'), 'a secret is in the log');
+    assert.ok(!front.log.includes(WORKER_BCRYPT) && !front.log.includes('the-password'), 'a secret is in the log');
   });
 
   test('one account and the system\'s; no_auth_user', async (t) => {
