@@ -81,6 +81,11 @@ static void test_connect_members(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_false(nats_connect_parse(nats_text(bad[i]), &options));
     }
+    static const char lang[] =
+        "{\"lang\":\"0123456789012345678901234567890123456789012345678901234567890123"
+        "\",\"version\":\"\"}"; /* only shown: too long is as good as not sent */
+    assert_true(nats_connect_parse(nats_text(lang), &options));
+    assert_string_equal(options.lang, "");
     static const char nul[] = "{\"echo\":true\0,\"protocol\":1\0}";
     assert_false(
         nats_connect_parse((struct ub_bytes){(const uint8_t *)nul, sizeof(nul) - 1}, &options));
