@@ -58,6 +58,7 @@ static const struct {
     {"tls-handshake", NATS_CLOSED_TLS},
     {"tls-timeout", NATS_CLOSED_TLS},
     {"tls-broken", NATS_CLOSED_TLS},
+    {"tls-crowded", NATS_CLOSED_TLS},
     {"login-queue-full", NATS_CLOSED_INTERNAL},
     {"out-of-memory", NATS_CLOSED_INTERNAL},
 };

@@ -167,7 +167,7 @@ static void write_parts(const struct nats_monitor *monitor, struct mon_text *tex
         mon_open(text, parts[i], '{'); /* none of them is on */
         mon_close(text, '}');
     }
-    mon_real(text, "tls_timeout", (double)monitor->server->live.auth_timeout / 1000);
+    mon_real(text, "tls_timeout", (double)monitor->server->live.tls.timeout / 1000);
     mon_number(text, "write_deadline", monitor->server->live.write_deadline * 1000000);
 }
 
