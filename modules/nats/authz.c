@@ -10,6 +10,7 @@
 
 #include "decision.h"
 #include "errors.h"
+#include "info.h"
 #include "monitor/monitor.h"
 #include "tls.h"
 
@@ -202,6 +203,7 @@ void nats_conn_take_perms(struct nats_conn *conn, const struct nats_perms *perms
 {
     const struct nats_settings *settings = conn->shard->server->settings;
     const struct nats_perms *old = conn->perms;
+    size_t old_payload = conn->max_payload;
     conn_reserve_inbox(conn, perms, true);
     conn_reserve_inbox(conn, old, false);
     conn->perms = nats_perms_ref(perms);
@@ -214,6 +216,9 @@ void nats_conn_take_perms(struct nats_conn *conn, const struct nats_perms *perms
     if (perms != NULL && perms->max_subscriptions > 0 &&
         (conn->max_subscriptions == 0 || perms->max_subscriptions < conn->max_subscriptions)) {
         conn->max_subscriptions = perms->max_subscriptions;
+    }
+    if (conn->has_ponged && conn->max_payload != old_payload && perms != NULL) {
+        nats_info_send(conn);
     }
     nats_perms_unref(&old);
 }

@@ -17,6 +17,7 @@
 
 #define CONN_COMPLAINTS_MAX 10 /* log lines a second for one connection */
 #define CONN_STALL_MS       5
+#define CONN_FIRST_PING_MS  2000 /* to measure the way there and back, as nats-server does */
 
 /* ---- open -------------------------------------------------------------------------------------
  */
@@ -309,8 +310,10 @@ static void conn_ping(struct nats_conn *conn)
 {
     const struct nats_live *live = &conn->shard->server->live;
     int64_t now = conn->shard->now_ms;
-    if (now - conn->last_in_ms < live->ping_interval ||
-        now - conn->last_ping_ms < live->ping_interval) {
+    bool is_first = conn->last_ping_ms == 0 && conn->is_connected &&
+                    now - conn->opened_ms >= CONN_FIRST_PING_MS;
+    if (!is_first && (now - conn->last_in_ms < live->ping_interval ||
+                      now - conn->last_ping_ms < live->ping_interval)) {
         return;
     }
     if (conn->pings_out + 1 > live->ping_max) {
@@ -319,6 +322,7 @@ static void conn_ping(struct nats_conn *conn)
     }
     conn->pings_out++;
     conn->last_ping_ms = now;
+    conn->ping_ns = conn->shard->server->host->clock->mono_ns(conn->shard->server->host);
     nats_conn_send(conn, "PING\r\n", 6);
 }
 

@@ -31,6 +31,13 @@ void nats_err_reply(struct ub_bytes reply, char *out, size_t out_size)
     text_quote(out, out_size, at, reply);
 }
 
+void nats_err_tokens(struct ub_bytes subject, char *out, size_t out_size)
+{
+    size_t at = text_add(out, out_size, 0, "Permissions Violation for Subscription to ");
+    at = text_quote(out, out_size, at, subject);
+    text_add(out, out_size, at, ", too many tokens");
+}
+
 void nats_err_subscription(struct ub_bytes subject, struct ub_bytes queue, struct ub_bytes sid,
                            char *out, size_t out_size)
 {

@@ -33,6 +33,7 @@
 /* Each writes the text without the quotes of -ERR; cut at out_size. */
 void nats_err_publish(struct ub_bytes subject, char *out, size_t out_size);
 void nats_err_reply(struct ub_bytes reply, char *out, size_t out_size);
+void nats_err_tokens(struct ub_bytes subject, char *out, size_t out_size);
 /* queue and sid may be empty; sid is named when a running subscription is dropped. */
 void nats_err_subscription(struct ub_bytes subject, struct ub_bytes queue, struct ub_bytes sid,
                            char *out, size_t out_size);

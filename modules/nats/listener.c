@@ -142,6 +142,11 @@ uint16_t nats_listeners_port(const struct nats_server *server)
     return server->listener_count == 0 ? 0 : server->listeners[0].port;
 }
 
+uint16_t nats_listener_port(const struct nats_server *server, size_t index)
+{
+    return server->listeners[index].port;
+}
+
 static void on_hand_over(void *arg)
 {
     struct listener_hand_over *given = arg;

@@ -18,5 +18,6 @@ void nats_listeners_stop(void *server);
 
 /* The port of the first listener; 0 = none. */
 uint16_t nats_listeners_port(const struct nats_server *server);
+uint16_t nats_listener_port(const struct nats_server *server, size_t index);
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "bus.h"
+#include "info.h"
 #include "permission_routes.h"
 #include "server.h"
 #include "tls.h"
@@ -11,6 +12,9 @@ static const struct ub_field nats_fields[] = {
     UB_FIELD_LISTEN(S, listen, "127.0.0.1:4250", 0, "addresses for NATS clients"),
     UB_FIELD_LISTEN(S, monitor, NULL, 0,
                     "address for monitoring as nats-server's (HTTP, loopback only); none = off"),
+    UB_FIELD_STRINGS(S, advertise, NULL, UB_LIVE,
+                     "addresses that clients are told to reconnect to (connect_urls), as "
+                     "\"name:port\"; none = the listeners, when there are several"),
     UB_FIELD_CHOICE(S, auth, "enforce", "off|enforce", 0,
                     "off: any client may do anything (to develop, on loopback only)"),
     UB_FIELD_STRING(S, server_name, "", 0, "name shown to clients; empty = the node's"),
@@ -23,6 +27,8 @@ static const struct ub_field nats_fields[] = {
     UB_FIELD_INT(S, max_connections, "65536", 1, 1 << 24, UB_LIVE, "connections at a time"),
     UB_FIELD_INT(S, max_subscriptions, "262144", 0, 1 << 30, UB_LIVE,
                  "subscriptions of one connection; 0 = any number"),
+    UB_FIELD_INT(S, max_subscription_tokens, "0", 0, NATS_TOKENS_MAX, UB_LIVE,
+                 "tokens of a subject that is subscribed to; 0 = 256, the most there can be"),
     UB_FIELD_DURATION(S, ping_interval, "2 min", 100, 86400000, UB_LIVE,
                       "a client that was silent for so long is sent a PING"),
     UB_FIELD_INT(S, ping_max, "2", 1, 100, UB_LIVE,
@@ -52,7 +58,11 @@ static enum ub_status nats_create(const struct ub_host *host, const void *settin
                                   struct ub_err *err)
 {
     struct nats_server *server = NULL;
-    enum ub_status status = nats_server_new(host, settings, &server, err);
+    enum ub_status status =
+        nats_info_check(&((const struct nats_settings *)settings)->advertise, err);
+    if (status == UB_OK) {
+        status = nats_server_new(host, settings, &server, err);
+    }
     *self_out = server;
     return status;
 }
@@ -119,6 +129,7 @@ void nats_live_take(struct nats_live *live, const struct nats_settings *settings
     live->max_pending = settings->max_pending;
     live->max_connections = settings->max_connections;
     live->max_subscriptions = settings->max_subscriptions;
+    live->max_subscription_tokens = settings->max_subscription_tokens;
     live->ping_interval = settings->ping_interval;
     live->ping_max = settings->ping_max;
     live->write_deadline = settings->write_deadline;
@@ -129,8 +140,12 @@ static enum ub_status nats_prepare(void *self, const void *settings, void **toke
                                    struct ub_err *err)
 {
     const struct nats_server *server = self;
+    const struct nats_settings *fresh = settings;
     struct nats_tls_change *change = NULL;
-    enum ub_status status = nats_tls_prepare(server->tls, settings, &change, err);
+    enum ub_status status = nats_info_check(&fresh->advertise, err);
+    if (status == UB_OK) {
+        status = nats_tls_prepare(server->tls, settings, &change, err);
+    }
     *token_out = change;
     return status;
 }
@@ -139,7 +154,9 @@ static void nats_commit(void *self, void *token)
 {
     struct nats_server *server = self;
     struct nats_tls_change *change = token;
-    nats_live_take(&server->live, change->settings);
+    const struct nats_settings *fresh = change->settings;
+    nats_live_take(&server->live, fresh);
+    nats_info_advertise(server, &fresh->advertise);
     nats_tls_commit(server->tls, &change);
 }
 

@@ -2,6 +2,7 @@
 #include "proto.h"
 
 #include "errors.h"
+#include "info.h"
 
 typedef void (*proto_fn)(struct nats_conn *conn, struct nats_op *op);
 
@@ -9,12 +10,22 @@ static void on_ping(struct nats_conn *conn, struct nats_op *op)
 {
     (void)op;
     nats_conn_send(conn, "PONG\r\n", 6);
+    if (conn->is_connected && !conn->has_ponged) {
+        conn->has_ponged = true;
+        nats_info_send(conn);
+    }
 }
 
 static void on_pong(struct nats_conn *conn, struct nats_op *op)
 {
     (void)op;
     conn->pings_out = 0;
+    if (conn->ping_ns != 0) {
+        const struct ub_host *host = conn->shard->server->host;
+        int64_t took_us = (host->clock->mono_ns(host) - conn->ping_ns) / 1000;
+        conn->rtt_us = took_us > 0 && took_us < UINT32_MAX ? (uint32_t)took_us : 1;
+        conn->ping_ns = 0;
+    }
 }
 
 static void on_connect(struct nats_conn *conn, struct nats_op *op)

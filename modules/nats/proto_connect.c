@@ -6,6 +6,7 @@
 
 #include "authz.h"
 #include "errors.h"
+#include "info.h"
 #include "listener.h"
 #include "monitor/monitor.h"
 #include "quote.h"
@@ -23,11 +24,12 @@ static void make_nonce(struct nats_conn *conn)
 void nats_proto_greet(struct nats_conn *conn)
 {
     struct nats_server *server = conn->shard->server;
-    char info[1536];
+    char info[NATS_INFO_MAX], urls[NATS_INFO_URLS_MAX];
     make_nonce(conn);
+    nats_info_urls(server, urls);
     int len = snprintf(info, sizeof(info),
-                       "INFO {%s%s\"client_id\":%llu,\"client_ip\":\"%s\",\"nonce\":\"%s\"} \r\n",
-                       server->info, nats_tls_info(conn), (unsigned long long)conn->cid,
+                       "INFO {%s%s%s\"client_id\":%llu,\"client_ip\":\"%s\",\"nonce\":\"%s\"} \r\n",
+                       server->info, urls, nats_tls_info(conn), (unsigned long long)conn->cid,
                        conn->address, conn->nonce);
     nats_conn_send(conn, info, (size_t)len);
 }

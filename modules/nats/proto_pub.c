@@ -115,7 +115,8 @@ static bool reply_is_allowed(struct nats_conn *conn, struct ub_bytes reply)
 
 static bool reply_is_fine(struct nats_conn *conn, struct ub_bytes reply)
 {
-    if (reply.len == 0 || (nats_subject_is_literal(reply) && reply_is_allowed(conn, reply))) {
+    if (reply.len == 0 || (nats_subject_is_literal(reply) && !nats_starts(reply, "_R_.") &&
+                           reply_is_allowed(conn, reply))) {
         return true;
     }
     char text[NATS_ERR_TEXT_MAX];

@@ -118,12 +118,27 @@ static bool sub_add(struct nats_conn *conn, const struct nats_op *op, bool needs
     return true;
 }
 
+static bool has_too_many_tokens(const struct nats_conn *conn, struct ub_bytes subject)
+{
+    int64_t most = conn->shard->server->live.max_subscription_tokens, tokens = 1;
+    for (size_t i = 0; i < subject.len && most > 0; i++) {
+        tokens += subject.ptr[i] == '.';
+    }
+    return most > 0 && tokens > most;
+}
+
 static void sub_try(struct nats_conn *conn, const struct nats_op *op)
 {
     bool needs_filter = false;
     if (conn->perms != NULL &&
         !nats_perms_subscribe(conn->perms, op->subject, op->queue, &needs_filter)) {
         refuse_subscription(conn, op->subject, op->queue, nats_text(""), NULL);
+        return;
+    }
+    if (has_too_many_tokens(conn, op->subject)) {
+        char text[NATS_ERR_TEXT_MAX];
+        nats_err_tokens(op->subject, text, sizeof(text));
+        nats_conn_refuse(conn, text, "too-many-tokens", "a subject of fewer tokens");
         return;
     }
     if (conn->max_subscriptions > 0 && conn->sub_count >= conn->max_subscriptions) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server.h"
 
-#include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <unibus/error.h>
 
 #include "authz.h"
+#include "info.h"
 #include "interest.h"
 #include "listener.h"
 #include "monitor/monitor.h"
@@ -69,6 +69,7 @@ enum ub_status nats_server_new(const struct ub_host *host, const struct nats_set
     nats_live_take(&server->live, settings);
     nats_pool_init(&server->pool, SERVER_SPARE_BLOCKS);
     nats_change_gate_init(server);
+    pthread_mutex_init(&server->info_lock, NULL);
     if (!server_allocate(server)) {
         nats_server_free(&server);
         return ub_fail(err, UB_ENOMEM, "no memory for the NATS server");
@@ -98,6 +99,7 @@ void nats_server_free(struct nats_server **server)
     nats_pool_fini(&it->pool);
     nats_tls_context_free(&it->tls);
     nats_change_gate_fini(it);
+    pthread_mutex_destroy(&it->info_lock);
     free(it->shards);
     free(it);
 }
@@ -131,40 +133,6 @@ static int server_fd_max(void)
     return (int)(limit.rlim_cur - reserve);
 }
 
-/* JSON of a text with its quotes, escaped; NULL = no memory. To free(). */
-static char *json_text(const char *text)
-{
-    json_t *value = json_string(text);
-    char *dumped = value == NULL ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-    json_decref(value);
-    return dumped;
-}
-
-static enum ub_status server_make_info(struct nats_server *server, struct ub_err *err)
-{
-    const struct ub_host *host = server->host;
-    const char *configured = server->settings->server_name;
-    bool has_name = configured != NULL && configured[0] != '\0';
-    char *name = json_text(has_name ? configured : host->node->name(host));
-    char *address = json_text(server->settings->listen.items[0].host);
-    int len = -1;
-    if (name != NULL && address != NULL) {
-        len = snprintf(server->info, sizeof(server->info),
-                       "\"server_id\":\"%s\",\"server_name\":%s,\"version\":\"%s\",\"proto\":1,"
-                       "\"go\":\"unibus %s\",\"host\":%s,\"port\":%u,\"headers\":true,%s"
-                       "\"max_payload\":%lld,",
-                       server->server_id, name, NATS_VERSION, host->node->version(host), address,
-                       nats_listeners_port(server),
-                       server->settings->auth == NATS_AUTH_OFF ? "" : "\"auth_required\":true,",
-                       (long long)server->settings->max_payload);
-    }
-    free(name);
-    free(address);
-    return len > 0 && (size_t)len < sizeof(server->info)
-               ? UB_OK
-               : ub_fail(err, UB_EINVAL, "server_name is too long for INFO");
-}
-
 static enum ub_status server_open_shards(struct nats_server *server, struct ub_err *err)
 {
     for (uint32_t i = 0; i < server->shard_count; i++) {
@@ -180,7 +148,7 @@ static enum ub_status server_start_all(struct nats_server *server, struct ub_err
 {
     enum ub_status status = nats_listeners_open(server, err);
     if (status == UB_OK) {
-        status = server_make_info(server, err);
+        status = nats_info_make(server, err);
     }
     if (status == UB_OK) {
         status = server_open_shards(server, err);

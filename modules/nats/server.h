@@ -56,7 +56,10 @@ struct nats_server {
     uint64_t seed;
     uint8_t reply_key[NATS_REPLY_KEY_BYTES];
     char server_id[NATS_SERVER_ID_LEN + 1];
-    char info[1024]; /* the members of INFO that are the same for all, with a comma behind */
+    char info[1024];        /* the members of INFO that are the same for all, with a comma behind */
+    size_t info_common_len; /* without the last of them, max_payload */
+    pthread_mutex_t info_lock;
+    char info_urls[2048];        /* under info_lock: connect_urls with a comma behind, or "" */
     pthread_mutex_t change_lock; /* one change of rights at a time */
     pthread_cond_t change_is_done;
     bool is_changing; /* under change_lock */

@@ -32,12 +32,14 @@ struct nats_settings {
     int64_t max_payload, max_control_line, max_pending, max_connections, max_subscriptions;
     int64_t ping_interval, ping_max, write_deadline, auth_timeout;
     struct nats_tls_settings tls;
+    struct ub_strings advertise;
+    int64_t max_subscription_tokens;
 };
 
 /* Those that a reload may change: written on the main loop, read by all I/O loops. Each is for
  * itself: between two reads a reload may have come. */
 struct nats_live {
-    _Atomic int64_t max_pending, max_connections, max_subscriptions;
+    _Atomic int64_t max_pending, max_connections, max_subscriptions, max_subscription_tokens;
     _Atomic int64_t ping_interval, ping_max, write_deadline, auth_timeout;
 };
 

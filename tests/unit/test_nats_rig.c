@@ -437,6 +437,14 @@ void rig_send(struct rig_client *client, const char *text)
     rig_send_bytes(client, text, strlen(text));
 }
 
+/* The server measures the way once, 2 s after the start: a slow machine sees that in any test. */
+static void client_drop_ping(struct rig_client *client)
+{
+    if (client->len >= 6 && memcmp(client->bytes, "PING\r\n", 6) == 0) {
+        client_consume(client, 6);
+    }
+}
+
 void rig_sync(struct rig_client *client, const char *between)
 {
     char expected[8192];
@@ -446,10 +454,12 @@ void rig_sync(struct rig_client *client, const char *between)
         return;
     }
     snprintf(expected, sizeof(expected), "%sPONG\r\n", between);
+    client_drop_ping(client);
     int64_t deadline = rig_now_ms() + 10000;
     bool is_closed = false;
     while (client->len < strlen(expected) && rig_now_ms() < deadline && !is_closed) {
         rig_more(client, 100, &is_closed);
+        client_drop_ping(client);
     }
     assert_string_equal(client->len == 0 ? "" : client->bytes, expected);
     client_consume(client, client->len);
@@ -480,7 +490,8 @@ void rig_login(struct rig *rig, struct rig_client *client, const char *user)
              "\"no_responders\":true,\"protocol\":1%s}\r\nPING\r\n",
              login);
     rig_send(client, line);
-    rig_expect(client, "PONG\r\n");
+    rig_expect(client, "PONG\r\nINFO {");
+    rig_expect(client, "} \r\n");
 }
 
 void rig_close(struct rig_client *client)

@@ -13,11 +13,14 @@ export async function greeted(node) {
   return { connection, info };
 }
 
-/** CONNECT of a member; `options` are merged into its JSON. */
+/**
+ * CONNECT of a member; `options` are merged into its JSON. Protocol 0: no INFO later on, so that what
+ * comes back is only what was asked for.
+ */
 export function connectLine(member, info, options = {}) {
   const { nkey, sig } = u.answerNatsNonce(member.nats, info.nonce);
   return `CONNECT ${JSON.stringify({
-    verbose: false, pedantic: false, headers: true, no_responders: true, protocol: 1, nkey, sig,
+    verbose: false, pedantic: false, headers: true, no_responders: true, protocol: 0, nkey, sig,
     ...options,
   })}${CRLF}`;
 }
