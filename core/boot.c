@@ -96,6 +96,7 @@ static void boot_undo(struct boot *boot)
 {
     loop_timer_stop(&boot->health_timer);
     loop_timer_stop(&boot->drain_timer);
+    loop_timer_stop(&boot->retire_timer);
     for (size_t i = boot->plan.count; i > 0; i--) {
         life_stop(&boot->plan.instances[boot->plan.order[i - 1]]);
     }
@@ -186,6 +187,43 @@ void boot_stop(struct boot *boot)
     }
     boot->drain_timer = loop_timer_start(boot->node.main, BOOT_DRAIN_POLL_MS, boot_on_drain, boot);
     CHECK(boot->drain_timer != NULL);
+}
+
+static bool boot_is_retired(struct boot *boot)
+{
+    for (size_t i = 0; i < boot->plan.count; i++) {
+        if (!life_is_retired(&boot->plan.instances[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void boot_on_retire(void *arg)
+{
+    struct boot *boot = arg;
+    if (boot->drain_timer == NULL && boot_is_retired(boot)) {
+        boot_stop(boot);
+    }
+}
+
+void boot_retire(struct boot *boot)
+{
+    if (boot->drain_timer != NULL || boot->retire_timer != NULL) {
+        return; /* it is on its way already */
+    }
+    log_core(&boot->node.log, UB_LOG_INFO, "retiring",
+             "clients are sent elsewhere, then the node stops; SIGTERM stops it sooner",
+             UB_TEXT("node", boot->node.name));
+    reload_close(&boot->reload);
+    boot->health.is_stopping = true;
+    health_collect(&boot->health);
+    for (size_t i = boot->plan.count; i > 0; i--) {
+        life_retire(&boot->plan.instances[boot->plan.order[i - 1]]);
+    }
+    boot->retire_timer =
+        loop_timer_start(boot->node.main, BOOT_DRAIN_POLL_MS, boot_on_retire, boot);
+    CHECK(boot->retire_timer != NULL);
 }
 
 bool boot_run(struct boot *boot)

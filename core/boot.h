@@ -16,7 +16,7 @@ struct boot {
     struct plan plan; /* what is in force */
     struct reload reload;
     int lock_fd;
-    struct ub_timer *health_timer, *drain_timer;
+    struct ub_timer *health_timer, *drain_timer, *retire_timer;
     struct health_source health;
     int64_t drain_end_mono_ms;
     bool has_failed; /* a module asked for the end */
@@ -37,6 +37,9 @@ bool boot_run(struct boot *boot);
 
 /* Reads the config again and applies all of it or nothing; logs the outcome. */
 void boot_reload(struct boot *boot);
+
+/* Lame duck: the modules send their clients elsewhere without haste, then boot_stop. */
+void boot_retire(struct boot *boot);
 
 /* Begins to drain; called again, or when BOOT_DRAIN_MS are over, ends boot_run at once. */
 void boot_stop(struct boot *boot);

@@ -164,6 +164,23 @@ bool life_is_drained(struct instance *instance)
            instance->loaded.ops.is_drained(instance->self);
 }
 
+void life_retire(struct instance *instance)
+{
+    on_main(instance);
+    if (instance->step == STEP_STARTED && instance->loaded.ops.retire != NULL) {
+        life_enter(instance, "retire");
+        instance->loaded.ops.retire(instance->self);
+        life_leave(instance);
+    }
+}
+
+bool life_is_retired(struct instance *instance)
+{
+    on_main(instance);
+    return instance->step != STEP_STARTED || instance->loaded.ops.is_retired == NULL ||
+           instance->loaded.ops.is_retired(instance->self);
+}
+
 void life_stop(struct instance *instance)
 {
     on_main(instance);

@@ -15,6 +15,9 @@ bool life_start(struct instance *instance, struct report *report);
 void life_ready(struct instance *instance);
 void life_drain(struct instance *instance, int64_t deadline_mono_ms);
 bool life_is_drained(struct instance *instance);
+/* Lame duck; a module that knows nothing of it is retired at once. */
+void life_retire(struct instance *instance);
+bool life_is_retired(struct instance *instance);
 /* Only what has started; then what it still posted to the main loop is run. */
 void life_stop(struct instance *instance);
 /* Reload of one module: `block` and `settings` are the new ones. False with a fault in the report;

@@ -373,6 +373,10 @@ static const char *ops_missing(const struct ub_module_ops *ops)
     if (has_prepare && (ops->commit == NULL || ops->abort == NULL)) {
         return "commit or no abort, though it has prepare";
     }
+    if ((ops->retire == NULL) != (ops->is_retired == NULL)) {
+        return ops->retire == NULL ? "retire, though it has is_retired"
+                                   : "is_retired, though it has retire";
+    }
     bool has_rest = ops->commit != NULL || ops->abort != NULL;
     return !has_prepare && has_rest ? "prepare, though it has commit or abort" : NULL;
 }

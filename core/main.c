@@ -115,7 +115,7 @@ static void print_help(FILE *out)
     }
     fputs("\nSIGTERM and SIGINT finish what is under way (10 s at most) and stop; once more stops "
           "at once.\nSIGHUP reads the config again and applies all of it or nothing; the log says "
-          "which.\n"
+          "which.\nSIGUSR2 sends clients elsewhere without haste (lame duck), then stops.\n"
           "Exit: 0 stopped or checked, 1 failed, 2 usage.\n",
           out);
 }
@@ -220,17 +220,33 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
     boot_reload(arg);
 }
 
+static void on_retire_signal(evutil_socket_t number, short what, void *arg)
+{
+    (void)number;
+    (void)what;
+    boot_retire(arg);
+}
+
+static const struct signal_row {
+    int number;
+    event_callback_fn fn;
+} signal_rows[] = {{SIGTERM, on_stop_signal},
+                   {SIGINT, on_stop_signal},
+                   {SIGHUP, on_hangup},
+                   {SIGUSR2, on_retire_signal}};
+
+#define SIGNAL_ROWS (sizeof(signal_rows) / sizeof(signal_rows[0]))
+
 struct signals {
-    struct event *events[3];
+    struct event *events[SIGNAL_ROWS];
 };
 
 static bool signals_start(struct signals *signals, struct boot *boot)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     bool is_sound = true;
-    for (size_t i = 0; i < 3; i++) {
-        signals->events[i] = evsignal_new(loop_native(boot->node.main), numbers[i],
-                                          numbers[i] == SIGHUP ? on_hangup : on_stop_signal, boot);
+    for (size_t i = 0; i < SIGNAL_ROWS; i++) {
+        signals->events[i] = evsignal_new(loop_native(boot->node.main), signal_rows[i].number,
+                                          signal_rows[i].fn, boot);
         is_sound =
             is_sound && signals->events[i] != NULL && event_add(signals->events[i], NULL) == 0;
     }
@@ -239,7 +255,7 @@ static bool signals_start(struct signals *signals, struct boot *boot)
 
 static void signals_stop(struct signals *signals)
 {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < SIGNAL_ROWS; i++) {
         if (signals->events[i] != NULL) {
             event_free(signals->events[i]);
         }

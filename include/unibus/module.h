@@ -94,6 +94,13 @@ struct ub_module_ops {
     void (*posture)(void *self, const struct ub_posture_sink *sink);
     /* State how it goes; called about once a second. Must not block. */
     void (*health)(void *self, const struct ub_health_sink *sink);
+
+    /* since 1.1 */
+    /* The node is to leave without haste (SIGUSR2, lame duck): take nobody new, send those who are
+     * here elsewhere, as slowly as the settings say; return at once. The core asks is_retired() and
+     * then drains and stops. Both or neither; a module without them is retired at once. */
+    void (*retire)(void *self);
+    bool (*is_retired)(void *self);
 };
 
 struct ub_module {

@@ -119,8 +119,9 @@ void nats_conn_queued(struct nats_conn *conn)
 
 void nats_conn_send(struct nats_conn *conn, const char *text, size_t len)
 {
-    if (!conn->is_rude && nats_out_copy(&conn->shard->segments, &conn->out,
-                                        (struct ub_bytes){(const uint8_t *)text, len})) {
+    if (!conn->is_rude && conn->parted_ms == 0 &&
+        nats_out_copy(&conn->shard->segments, &conn->out,
+                      (struct ub_bytes){(const uint8_t *)text, len})) {
         nats_conn_queued(conn);
     }
 }
@@ -335,6 +336,11 @@ void nats_conn_tick(struct nats_conn *conn)
         conn->shard->now_ms - conn->blocked_since_ms > conn->shard->server->live.write_deadline) {
         nats_count(&conn->shard->counts.slow_consumers, 1);
         nats_conn_cut(conn, "write-deadline", "nothing could be written for write_deadline");
+    } else if (conn->parted_ms != 0) {
+        if (conn->shard->now_ms - conn->parted_ms > NATS_LINGER_MS) {
+            conn->is_rude = true;
+            nats_conn_fail(conn, NULL, NULL, NULL);
+        }
     } else if (conn->state == NATS_CONN_OPEN) {
         conn_ping(conn);
     }

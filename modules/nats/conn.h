@@ -47,6 +47,7 @@ struct nats_conn {
     bool is_doomed;              /* to be closed at the end of this wake-up */
     bool is_rude;                /* close at once, without flushing and lingering */
     bool is_draining;            /* close when everything is written */
+    bool is_leaving;             /* lame_duck.h */
     bool has_ponged;             /* a PING after CONNECT was answered */
     uint8_t pings_out, extensions, protocol;
     uint16_t port;
@@ -66,8 +67,9 @@ struct nats_conn {
     struct nats_conn *clock_next, *clock_prev;     /* greeted or lingering, by deadline */
     struct nats_conn *session_next, *session_prev; /* of the session, in this shard */
     struct nats_conn *all_next, *all_prev;         /* of the shard */
-    int64_t ping_ns;            /* when the last PING went out; 0 = it was answered */
-    uint32_t rtt_us;            /* of the last PING that was answered; 0 = none yet */
+    int64_t ping_ns;   /* when the last PING went out; 0 = it was answered */
+    int64_t parted_ms; /* since when our side is closed; 0 = it is not */
+    uint32_t rtt_us;   /* of the last PING that was answered; 0 = none yet */
     int64_t deadline_ms, last_in_ms, last_ping_ms, blocked_since_ms, stall_until_ms, stall_told_ms;
     uint32_t preauth_bytes;
     uint32_t complaints; /* logged violations this second */

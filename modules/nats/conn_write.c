@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <event2/event.h>
 
+#include "lame_duck.h"
 #include "shard.h"
 #include "tls.h"
 
@@ -44,6 +45,9 @@ void nats_conn_flush(struct nats_conn *conn)
 {
     if (!conn->is_rude) {
         conn_write(conn);
+    }
+    if (conn->is_leaving) {
+        nats_conn_part(conn);
     }
     if (conn->is_doomed || (conn->is_draining && conn->out.bytes == 0 && !conn->is_writing)) {
         nats_conn_end(conn);

@@ -178,8 +178,10 @@ void nats_info_send(struct nats_conn *conn)
     if (!conn->is_connected || conn->protocol == 0) {
         return;
     }
-    bool is_leaving = false;
-    nats_info_urls(server, urls);
+    bool is_leaving = atomic_load(&server->lame_since_ms) != 0;
+    if (!is_leaving) {
+        nats_info_urls(server, urls);
+    }
     int len = snprintf(line, sizeof(line),
                        "INFO {%.*s\"max_payload\":%zu,%s%s\"client_id\":%llu,\"client_ip\":\"%s\","
                        "\"connect_info\":true,\"remote_account\":\"$G\"%s} \r\n",

@@ -3,6 +3,7 @@
 
 #include "bus.h"
 #include "info.h"
+#include "lame_duck.h"
 #include "permission_routes.h"
 #include "server.h"
 #include "tls.h"
@@ -35,6 +36,10 @@ static const struct ub_field nats_fields[] = {
                  "PINGs without an answer before a client is cut"),
     UB_FIELD_DURATION(S, write_deadline, "10 s", 100, 3600000, UB_LIVE,
                       "a client that takes nothing for so long is cut"),
+    UB_FIELD_DURATION(S, lame_duck_duration, "2 min", 100, 86400000, 0,
+                      "SIGUSR2: the time over which all clients are sent away"),
+    UB_FIELD_DURATION(S, lame_duck_grace, "10 s", 0, 3600000, 0,
+                      "SIGUSR2: the part of it in which they are only told"),
     UB_FIELD_DURATION(S, auth_timeout, "2 s", 100, 60000, UB_LIVE, "time to log in"),
     UB_FIELD_CHOICE(S, tls.mode, "off", "off|upgrade|first|auto", 0,
                     "upgrade: INFO in clear, then TLS, as most clients do; first: TLS from the "
@@ -60,6 +65,9 @@ static enum ub_status nats_create(const struct ub_host *host, const void *settin
     struct nats_server *server = NULL;
     enum ub_status status =
         nats_info_check(&((const struct nats_settings *)settings)->advertise, err);
+    if (status == UB_OK) {
+        status = nats_lame_duck_check(settings, err);
+    }
     if (status == UB_OK) {
         status = nats_server_new(host, settings, &server, err);
     }
@@ -111,6 +119,16 @@ static bool nats_is_drained(void *self)
 {
     struct nats_server *server = self;
     return atomic_load(&server->connection_count) == 0;
+}
+
+static void nats_retire(void *self)
+{
+    nats_lame_duck_begin(self);
+}
+
+static bool nats_is_retired(void *self)
+{
+    return nats_lame_duck_is_over(self);
 }
 
 static void nats_stop(void *self)
@@ -223,6 +241,8 @@ static const struct ub_module_ops nats_ops = {
     .abort = nats_abort,
     .posture = nats_posture,
     .health = nats_health,
+    .retire = nats_retire,
+    .is_retired = nats_is_retired,
 };
 
 static const struct ub_provide nats_provides[] = {

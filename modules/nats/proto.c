@@ -35,7 +35,9 @@ static void on_connect(struct nats_conn *conn, struct nats_op *op)
 
 static void on_sub(struct nats_conn *conn, struct nats_op *op)
 {
-    nats_proto_subscribe(conn, op);
+    if (!conn->is_leaving) { /* it would hear nothing */
+        nats_proto_subscribe(conn, op);
+    }
 }
 
 static void on_unsub(struct nats_conn *conn, struct nats_op *op)

@@ -73,6 +73,7 @@ struct nats_server {
     _Atomic int64_t connection_count;
     int fd_max; /* sockets above are closed at once: what is left is for the stores */
     _Atomic bool is_running, is_draining;
+    _Atomic int64_t lame_since_ms; /* lame duck; 0 = not */
 };
 
 static inline int64_t nats_now_ms(const struct nats_server *server)

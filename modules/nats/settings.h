@@ -33,6 +33,7 @@ struct nats_settings {
     int64_t ping_interval, ping_max, write_deadline, auth_timeout;
     struct nats_tls_settings tls;
     struct ub_strings advertise;
+    int64_t lame_duck_duration, lame_duck_grace;
     int64_t max_subscription_tokens;
 };
 

@@ -10,6 +10,7 @@
 #include <unibus/error.h>
 
 #include "deliver.h"
+#include "lame_duck.h"
 #include "monitor/closed.h"
 #include "tls.h"
 
@@ -137,6 +138,7 @@ static void shard_on_tick(void *arg)
     struct nats_shard *shard = arg;
     nats_shard_enter(shard);
     shard_check_deadlines(shard);
+    nats_lame_duck_tick(shard);
     if (++shard->tick_count % (1000 / NATS_TICK_MS) == 0) {
         for (struct nats_conn *conn = shard->all; conn != NULL; conn = conn->all_next) {
             nats_conn_tick(conn);

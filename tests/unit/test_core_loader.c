@@ -164,6 +164,17 @@ static void garbage_is_named(void **state)
                    "status\", 999): tell its author to fill the ub_err"));
 }
 
+static void op_retire(void *self)
+{
+    (void)self;
+}
+
+static bool op_is_retired(void *self)
+{
+    (void)self;
+    return true;
+}
+
 /* Pairs of entries that make sense together only. */
 static void ops_go_together(void **state)
 {
@@ -174,6 +185,8 @@ static void ops_go_together(void **state)
     } cases[] = {
         {{.prepare = op_prepare, .commit = op_commit}, "commit or no abort, though it has prepare"},
         {{.commit = op_commit, .abort = op_commit}, "prepare, though it has commit or abort"},
+        {{.retire = op_retire}, "is_retired, though it has retire"},
+        {{.is_retired = op_is_retired}, "retire, though it has is_retired"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct ub_module_ops ops = cases[i].ops;

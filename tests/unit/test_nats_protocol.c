@@ -192,6 +192,19 @@ static void addresses_that_no_client_could_use(void **state)
     rig_start(rig); /* control */
 }
 
+static void a_grace_without_an_end(void **state)
+{
+    struct rig *rig = *state;
+    struct ub_err err = UB_ERR_INIT;
+    void *self = NULL;
+    rig->settings.lame_duck_duration = rig->settings.lame_duck_grace;
+    assert_int_equal(unibus_module_nats.ops->create(rig->host, &rig->settings, &self, &err),
+                     UB_EINVAL);
+    assert_non_null(strstr(err.message, "lame_duck_grace (10000 ms) leaves nothing"));
+    rig->settings.lame_duck_duration++;
+    rig_start(rig); /* control */
+}
+
 /* The way is measured once, 2 s after the start; who answers is not asked again. */
 static void a_first_ping_measures_the_way(void **state)
 {
@@ -248,6 +261,7 @@ int main(void)
         CASE(advertised_addresses_come_in_info),
         CASE(several_listeners_are_advertised),
         CASE(addresses_that_no_client_could_use),
+        CASE(a_grace_without_an_end),
         CASE(a_first_ping_measures_the_way),
         CASE(deep_subjects_are_refused_where_the_settings_say),
         CASE(reply_subjects_of_servers_are_refused),

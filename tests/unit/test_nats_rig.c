@@ -288,6 +288,8 @@ void rig_init(struct rig *rig)
         .ping_max = 2,
         .write_deadline = 10000,
         .auth_timeout = 2000,
+        .lame_duck_duration = 120000,
+        .lame_duck_grace = 10000,
     };
     pthread_mutex_init(&rig->authz.lock, NULL);
     pthread_mutex_init(&rig->second.lock, NULL);
