@@ -116,6 +116,10 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
             tell(front, UB_LOG_INFO, "File log re-opened");
         }
         break;
+    case SIGUSR2:
+        tell(front, UB_LOG_INFO, "Trapped \"lame duck\" signal");
+        boot_retire(&front->boot);
+        break;
     default:
         tell(front, UB_LOG_INFO, "Trapped \"%s\" signal",
              number == SIGINT ? "interrupt" : "terminated");
@@ -125,7 +129,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 
 static bool signals_start(struct front *front)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
     bool is_sound = true;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         front->events[i] =

@@ -58,7 +58,7 @@ struct nats_shard {
     bool must_stall;                                    /* a receiver is far behind */
     struct nats_shard_counts counts;
     struct nats_closed_ring *closed; /* monitor/closed.h; NULL = none was closed yet */
-    size_t lame_total, lame_left; /* lame duck: connections when it began, and closed since */
+    size_t lame_total, lame_left;    /* lame duck: connections when it began, and closed since */
 };
 
 enum ub_status nats_shard_open(struct nats_server *server, uint32_t index, struct ub_err *err);

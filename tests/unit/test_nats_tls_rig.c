@@ -173,7 +173,7 @@ void tls_connect(struct tls_client *client, const char *user)
     }
     snprintf(line, sizeof(line),
              "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,"
-             "\"no_responders\":true,\"protocol\":1%s}\r\nPING\r\n",
+             "\"no_responders\":true,\"protocol\":0%s}\r\nPING\r\n",
              login);
     tls_send(client, line);
     tls_expect(client, "PONG\r\n");
