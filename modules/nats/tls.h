@@ -43,6 +43,8 @@ void nats_tls_abort(struct nats_tls_change **change);
 
 /* The main loop. context may be NULL. */
 void nats_tls_health(const struct nats_tls_context *context, const struct ub_health_sink *sink);
+/* Time for a handshake; context may be NULL. Threads: any. */
+int64_t nats_tls_timeout_ms(const struct nats_tls_context *context);
 
 /* ---- a connection: tls.c ----------------------------------------------------------------------
  */

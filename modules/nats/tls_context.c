@@ -323,6 +323,11 @@ void nats_tls_abort(struct nats_tls_change **change)
     *change = NULL;
 }
 
+int64_t nats_tls_timeout_ms(const struct nats_tls_context *context)
+{
+    return context != NULL ? context->timeout_ms : 2000; /* the default, as nats-server tells it */
+}
+
 /* ---- health -----------------------------------------------------------------------------------
  */
 

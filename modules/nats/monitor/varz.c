@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../listener.h"
+#include "../tls.h"
 #include "snapshot.h"
 
 #define VARZ_CPU_EVERY_NS 1000000000 /* a share of processor time over less says nothing */
@@ -167,7 +168,7 @@ static void write_parts(const struct nats_monitor *monitor, struct mon_text *tex
         mon_open(text, parts[i], '{'); /* none of them is on */
         mon_close(text, '}');
     }
-    mon_real(text, "tls_timeout", (double)monitor->server->live.tls.timeout / 1000);
+    mon_real(text, "tls_timeout", (double)nats_tls_timeout_ms(monitor->server->tls) / 1000);
     mon_number(text, "write_deadline", monitor->server->live.write_deadline * 1000000);
 }
 
