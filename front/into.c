@@ -159,7 +159,7 @@ static const struct into_row rows[] = {
     {"host|net", into_take_host, NULL},
     {"port", into_take_port, NULL},
     {"server_name", take_name, "0"},
-    {"client_advertise", into_take_note, NO_EFFECT},
+    {"client_advertise", into_take_string, "advertise"},
     {"http|http_port|monitor_port", into_take_monitor, NULL},
     {"https|https_port", into_refuse,
      "monitoring has no TLS: use http on a loopback address, and a proxy in front of it"},
@@ -174,7 +174,7 @@ static const struct into_row rows[] = {
     {"max_pending", into_take_number, "max_pending"},
     {"max_connections|max_conn", into_take_limit, "max_connections"},
     {"max_subscriptions|max_subs", into_take_limit, "max_subscriptions"},
-    {"max_subscription_tokens|max_sub_tokens", into_refuse, "a subject may have any number"},
+    {"max_subscription_tokens|max_sub_tokens", into_take_number, "max_subscription_tokens"},
     {"ping_interval", into_take_duration, "ping_interval"},
     {"ping_max", into_take_number, "ping_max"},
     {"write_deadline", into_take_duration, "write_deadline"},
@@ -192,7 +192,8 @@ static const struct into_row rows[] = {
     {"jetstream", take_jetstream, NO_JETSTREAM},
     {"store_dir|storedir", into_take_note, NO_JETSTREAM},
     {"default_js_domain", into_take_note, NO_JETSTREAM},
-    {"lame_duck_duration|lame_duck_grace_period", into_take_note, NO_EFFECT},
+    {"lame_duck_duration", into_take_duration, "lame_duck_duration"},
+    {"lame_duck_grace_period", into_take_duration, "lame_duck_grace"},
     {"mappings|maps", into_refuse, "subjects are not mapped"},
     {"cluster", into_refuse, NO_ROUTES},
     {"gateway", into_refuse, NO_ROUTES},
@@ -266,7 +267,7 @@ static void take_flags(struct into *into)
         into_note(into, nowhere, "-V is accepted: the wire is not traced");
     }
     if (options->client_advertise != NULL) {
-        into_note(into, nowhere, "--client_advertise " NO_EFFECT);
+        into_put_text(into, into->nats, "advertise", nowhere, options->client_advertise);
     }
 }
 

@@ -117,7 +117,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
         }
         break;
     case SIGUSR2:
-        tell(front, UB_LOG_INFO, "Trapped \"lame duck\" signal");
+        tell(front, UB_LOG_INFO, "Entering lame duck mode, stop accepting new clients");
         boot_retire(&front->boot);
         break;
     default:

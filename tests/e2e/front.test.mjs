@@ -248,6 +248,20 @@ authorization { users = [ { user: a, password: p, permissions: ${permissions} },
     await roundTrip(b);
   });
 
+  test('USR2 sends clients away and then ends it with 0', async (t) => {
+    const front = await Front.start(t, {
+      conf: 'client_advertise: "front.example:4222"\nlame_duck_duration: "600ms"\nlame_duck_grace_period: "100ms"' });
+    const bus = await front.connect(t);
+    assert.deepEqual(bus.info.connect_urls, ['front.example:4222']);
+    const seen = [];
+    (async () => { for await (const s of bus.status()) seen.push(s.type); })();
+    assert.equal((await runFront([`--signal=ldm=${front.process.pid}`])).code, 0);
+    await bus.closed();
+    assert.deepEqual(await front.process.exited(8000), { code: 0, signal: null });
+    assert.ok(seen.includes('ldm'), seen.join());
+    assert.match(front.log, /Entering lame duck mode, stop accepting new clients\n/);
+  });
+
   test('USR1 opens the log again; --signal finds the process by pid and by file', async (t) => {
     const front = await Front.start(t, { args: ['-P', 'pid'] });
     const log = join(front.dir, 'log');

@@ -167,6 +167,8 @@ static void test_limits(void **state)
          {"max_connections=16777216", "max_subscriptions=0", "-!"}},
         {"ping_interval: \"1m30s\"\nping_max: 3\nwrite_deadline: 250ms",
          {"ping_interval=90000 ms", "ping_max=3", "write_deadline=250 ms", "-!"}},
+        {"lame_duck_duration: \"1m\"\nlame_duck_grace_period: 5s\nclient_advertise: \"a.b:4\"",
+         {"lame_duck_duration=60000 ms lame_duck_grace=5000 ms advertise=a.b:4", "-!"}},
         {"ping_interval: 5\nwrite_deadline: 2.5",
          {"ping_interval=5000 ms", "write_deadline=2500 ms"}},
         {"ping_interval: 2m",
