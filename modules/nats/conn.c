@@ -166,7 +166,7 @@ void nats_conn_refuse(struct nats_conn *conn, const char *text, const char *code
 static void conn_doom(struct nats_conn *conn, const char *code, const char *reason)
 {
     conn->is_doomed = true;
-    conn->close_code = code;
+    conn->close_code = code == NULL ? conn->close_code : code;
     nats_conn_pause(conn);
     nats_conn_mark_dirty(conn);
     if (code != NULL) {

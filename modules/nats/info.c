@@ -171,24 +171,49 @@ void nats_info_urls(struct nats_server *server, char *out)
 /* ---- to clients -------------------------------------------------------------------------------
  */
 
-void nats_info_send(struct nats_conn *conn)
+static void info_write(struct nats_conn *conn, const char *urls, bool is_ldm)
 {
-    struct nats_server *server = conn->shard->server;
-    char urls[NATS_INFO_URLS_MAX] = "", line[NATS_INFO_MAX];
-    if (!conn->is_connected || conn->protocol == 0) {
-        return;
-    }
-    bool is_leaving = atomic_load(&server->lame_since_ms) != 0;
-    if (!is_leaving) {
-        nats_info_urls(server, urls);
-    }
+    const struct nats_server *server = conn->shard->server;
+    char line[NATS_INFO_MAX];
     int len = snprintf(line, sizeof(line),
                        "INFO {%.*s\"max_payload\":%zu,%s%s\"client_id\":%llu,\"client_ip\":\"%s\","
                        "\"connect_info\":true,\"remote_account\":\"$G\"%s} \r\n",
                        (int)server->info_common_len, server->info, conn->max_payload, urls,
                        nats_tls_info(conn), (unsigned long long)conn->cid, conn->address,
-                       is_leaving ? ",\"ldm\":true" : "");
+                       is_ldm ? ",\"ldm\":true" : "");
     nats_conn_send(conn, line, (size_t)len);
+}
+
+/* Clients of protocol 0 expect no INFO but the first. */
+static bool knows_info(const struct nats_conn *conn)
+{
+    return conn->is_connected && conn->protocol != 0;
+}
+
+void nats_info_send(struct nats_conn *conn)
+{
+    struct nats_server *server = conn->shard->server;
+    char urls[NATS_INFO_URLS_MAX] = "";
+    bool is_ldm = atomic_load(&server->lame_since_ms) != 0;
+    if (!is_ldm) { /* else these are no places to go to */
+        nats_info_urls(server, urls);
+    }
+    if (knows_info(conn)) {
+        info_write(conn, urls, is_ldm);
+    }
+}
+
+bool nats_info_send_away(struct nats_conn *conn)
+{
+    char urls[NATS_INFO_URLS_MAX] = "";
+    if (!knows_info(conn) || !conn->has_ponged) {
+        return false;
+    }
+    if (atomic_load(&conn->shard->server->lame_since_ms) == 0) {
+        nats_info_urls(conn->shard->server, urls);
+    }
+    info_write(conn, urls, true);
+    return true;
 }
 
 static void send_on_shard(void *arg)

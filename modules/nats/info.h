@@ -28,6 +28,10 @@ void nats_info_urls(struct nats_server *server, char *out);
  * connection's loop. */
 void nats_info_send(struct nats_conn *conn);
 
+/* The same with ldm to this one alone: it is to look for another server, the others stay. false =
+ * it cannot hear of that: protocol 0, or no PING of its own was answered yet. Its loop. */
+bool nats_info_send_away(struct nats_conn *conn);
+
 /* All connections of all loops. Any thread. */
 void nats_info_send_all(struct nats_server *server);
 

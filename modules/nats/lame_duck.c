@@ -82,6 +82,7 @@ void nats_lame_duck_tick(struct nats_shard *shard)
 
 void nats_conn_leave(struct nats_conn *conn)
 {
+    conn->close_code = "lame-duck"; /* unless a fault comes first; no log line for each of them */
     if (conn->state != NATS_CONN_OPEN) {
         nats_conn_fail(conn, NULL, NULL, NULL);
         return;

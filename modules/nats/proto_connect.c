@@ -90,9 +90,9 @@ void nats_proto_connect(struct nats_conn *conn, struct ub_bytes json)
         nats_conn_fail(conn, NATS_ERR_AUTHORIZATION, "login-refused",
                        "CONNECT names an account or a token that only nats-server knows");
     } else if (options.protocol < 0 || options.protocol > 1) {
-        nats_conn_fail(conn, NATS_ERR_PROTOCOL, "bad-connect", "protocol is neither 0 nor 1");
+        nats_conn_fail(conn, NATS_ERR_PROTOCOL, "bad-protocol", "protocol is neither 0 nor 1");
     } else if (options.has_no_responders && !options.has_headers) {
-        nats_conn_fail(conn, NATS_ERR_NO_RESPONDERS, "bad-connect",
+        nats_conn_fail(conn, NATS_ERR_NO_RESPONDERS, "no-responders",
                        "no_responders without headers");
     } else if (connect_must_wait(conn)) {
         ; /* it has been told */

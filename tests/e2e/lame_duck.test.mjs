@@ -6,7 +6,7 @@ import net from 'node:net';
 import { test } from 'node:test';
 import { connect } from '@nats-io/transport-node';
 import { until } from './lib/cast.mjs';
-import { startNode } from './lib/node.mjs';
+import { freePort, startNode } from './lib/node.mjs';
 import { RawConnection } from './lib/raw.mjs';
 
 const CONNECT = `CONNECT ${JSON.stringify({ verbose: false, protocol: 1 })}\r\nPING\r\n`;
@@ -119,4 +119,21 @@ test('a stock client hears of it and goes to the next server', async (t) => {
   await until(() => events.includes('reconnect'), 'the next server', 10000);
   await client.flush();
   assert.equal(client.info.port, next.natsPort);
+});
+
+test('monitoring tells who was sent away and who went by himself', async (t) => {
+  const monitor = await freePort();
+  const options = lame('4 s', '100 ms');
+  const node = await startNode(t, { ...options, modules: (all, more) => {
+    const { http, nats } = options.modules(all, more);
+    return { http, nats: { ...nats, threads: 1, monitor: `127.0.0.1:${monitor}` } };
+  } });
+  const [first, , left] = [await raw(node), await raw(node), await raw(node)];
+  left.close();
+  const closed = async () => (await fetch(`http://127.0.0.1:${monitor}/connz?state=closed`)).json();
+  await until(async () => (await closed()).total === 1, 'the one who went');
+  retire(node);
+  await first.expectText('"ldm":true');
+  await until(async () => (await closed()).total === 2, 'one who was sent');
+  assert.deepEqual((await closed()).connections.map(({ reason }) => reason).sort(), ['Client Closed', 'Server Shutdown']);
 });

@@ -8,6 +8,7 @@ import { describe, test } from 'node:test';
 import { connect } from '@nats-io/transport-node';
 import { cast, settled, until } from './lib/cast.mjs';
 import { freePort, Node } from './lib/node.mjs';
+import { RawConnection } from './lib/raw.mjs';
 import { Place } from './lib/refused.mjs';
 
 const BCRYPT = '$2b$10$abcdefghijklmnopqrstuuW9uBXubNOjTsPrqlgGV5sHmkruzBguq'; // "worker-pw"
@@ -97,6 +98,9 @@ const SAME = ['/varz', '/connz', '/connz?state=any&sort=cid', '/connz?state=clos
   '/subsz?subs=1&test=x.y', '/routez', '/gatewayz', '/leafz', '/accountz', '/accstatz', '/jsz', '/healthz',
   '/healthz?js-enabled-only=true', '/healthz?js-server-only=1'];
 
+const FAULTS = ['CONNECT {"protocol":7}', 'CONNECT {"protocol":1,"no_responders":true,"headers":false}', 'CONNECT []',
+  'HELLO', "-ERR 'x'", `SUB ${'a'.repeat(5000)} 1`, 'CONNECT {}\r\nPUB a 1048577', 'CONNECT {}\r\nPUB a -1'];
+
 // What differs, and why: newer than Debian 12's 2.9, or of ours.
 const EXPLAINED = {
   slow_consumer_stats: 'since 2.10', 'slow_consumer_stats.clients': 'since 2.10', 'slow_consumer_stats.routes': 'since 2.10',
@@ -124,6 +128,23 @@ describe('monitoring beside nats-server', () => {
     }
     assert.deepEqual(differences, []);
     assert.ok(compared > 300, `${compared} compared`);
+  });
+
+  test('says for the same fault the same reason of closing', async (t) => {
+    const servers = await Promise.all([openNode(t), openPeer(t)]);
+    const reasons = await Promise.all(servers.map(async ({ url, monitor }) => {
+      for (const said of FAULTS) {
+        const connection = await RawConnection.open({ host: '127.0.0.1', port: Number(new URL(url).port) });
+        await connection.send(`${said}\r\n`);
+        await connection.waitFor(({ ended }) => ended);
+        connection.close();
+      }
+      const closed = async () => (await get(monitor, '/connz?state=closed&sort=cid')).json;
+      await until(async () => (await closed()).total === FAULTS.length, 'all are closed');
+      return (await closed()).connections.map(({ reason }) => reason);
+    }));
+    assert.deepEqual(reasons[0], reasons[1]);
+    assert.deepEqual(reasons[0].slice(0, 2), ['Bad Client Protocol Version', 'No Responders Requires Headers']);
   });
 
   test('says the same figures of the same clients', async (t) => {

@@ -396,6 +396,7 @@ static void reasons_ascend_by_text(void **state)
     }
     assert_int_equal(nats_closed_reason_of(NULL), NATS_CLOSED_CLIENT);
     assert_int_equal(nats_closed_reason_of("stale"), NATS_CLOSED_STALE);
+    assert_int_equal(nats_closed_reason_of("lame-duck"), NATS_CLOSED_SHUTDOWN);
     assert_int_equal(nats_closed_reason_of("whatever"), NATS_CLOSED_OPERATION);
 }
 

@@ -385,9 +385,9 @@ static void lame_duck_is_told_to_one(void **state)
     json_decref(answer);
     rig_close(&old);
     rig_open(rig, &young);
-    rig_send(&young, "CONNECT {\"verbose\":false,\"user\":\"root\",\"pass\":\"pw\",\"protocol\":1,"
+    rig_send(&young, "CONNECT {\"verbose\":true,\"user\":\"root\",\"pass\":\"pw\",\"protocol\":1,"
                      "\"name\":\"young\",\"lang\":\"c\",\"version\":\"9\"}\r\n");
-    rig_sync(&young, NULL);
+    rig_expect(&young, "+OK");
     answer = ask_server(rig, &root, "CONNZ", "{\"sort\":\"cid\",\"user\":\"root\"}");
     const json_t *list = json_object_get(data_of(answer), "connections");
     uint64_t cid = 0;
@@ -403,9 +403,13 @@ static void lame_duck_is_told_to_one(void **state)
     json_decref(answer);
     snprintf(body, sizeof(body), "{\"cid\":%llu}", (unsigned long long)cid);
     answer = ask_server(rig, &root, "LDM", body);
+    assert_non_null(json_object_get(answer, "error")); /* no PING of its own yet */
+    json_decref(answer);
+    rig_sync(&young, NULL);
+    answer = ask_server(rig, &root, "LDM", body);
     assert_null(json_object_get(answer, "error"));
     json_decref(answer);
-    rig_expect(&young, "\"ldm\":true");
+    rig_expect(&young, "\"connect_info\":true,\"remote_account\":\"$G\",\"ldm\":true}");
     rig_close(&young);
     rig_close(&root);
 }

@@ -3,7 +3,7 @@
  * KICK, LDM and RELOAD: what an operator may do over `$SYS.REQ.SERVER.<id>.…`. */
 #include <stdio.h>
 
-#include "../tls.h"
+#include "../info.h"
 #include "snapshot.h"
 
 struct errand {
@@ -59,15 +59,7 @@ static void step_lame_duck(struct nats_shard *shard, void *arg)
 {
     struct errand *errand = arg;
     struct nats_conn *conn = find(shard, errand);
-    char info[1536];
-    if (conn == NULL || !conn->is_connected || conn->protocol == 0) {
-        return;
-    }
-    int len = snprintf(
-        info, sizeof(info), "INFO {%s%s\"client_id\":%llu,\"client_ip\":\"%s\",\"ldm\":true} \r\n",
-        shard->server->info, nats_tls_info(conn), (unsigned long long)conn->cid, conn->address);
-    nats_conn_send(conn, info, (size_t)len);
-    errand->is_done = true;
+    errand->is_done = conn != NULL && nats_info_send_away(conn);
 }
 
 bool mon_lame_duck(struct mon_question *question, struct mon_text *text)

@@ -33,9 +33,12 @@ struct connz {
 /* ---- who they are -----------------------------------------------------------------------------
  */
 
-/* What the kernel measured on the connection: nothing need be sent for it. */
+/* Of the last PING that was answered. Before that, what the kernel measured on the connection. */
 static int64_t conn_rtt_us(const struct nats_conn *conn)
 {
+    if (conn->rtt_us != 0) {
+        return conn->rtt_us;
+    }
     struct tcp_info info = {0};
     socklen_t len = sizeof(info);
     return getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_rtt : 0;
