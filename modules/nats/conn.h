@@ -69,7 +69,7 @@ struct nats_conn {
     struct nats_conn *all_next, *all_prev;         /* of the shard */
     int64_t ping_ns;   /* when the last PING went out; 0 = it was answered */
     int64_t parted_ms; /* since when our side is closed; 0 = it is not */
-    uint32_t rtt_us;   /* of the last PING that was answered; 0 = none yet */
+    int64_t rtt_us;    /* of the last PING that was answered, rounded up; 0 = none yet */
     int64_t deadline_ms, last_in_ms, last_ping_ms, blocked_since_ms, stall_until_ms, stall_told_ms;
     uint32_t preauth_bytes;
     uint32_t complaints; /* logged violations this second */

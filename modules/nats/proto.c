@@ -22,8 +22,7 @@ static void on_pong(struct nats_conn *conn, struct nats_op *op)
     conn->pings_out = 0;
     if (conn->ping_ns != 0) {
         const struct ub_host *host = conn->shard->server->host;
-        int64_t took_us = (host->clock->mono_ns(host) - conn->ping_ns) / 1000;
-        conn->rtt_us = took_us > 0 && took_us < UINT32_MAX ? (uint32_t)took_us : 1;
+        conn->rtt_us = (host->clock->mono_ns(host) - conn->ping_ns) / 1000 + 1;
         conn->ping_ns = 0;
     }
 }

@@ -51,7 +51,7 @@ function configText({ httpPort, natsPort }, turn) {
         max_nonces_per_identity: 100000, append_rate_per_hour: 1000 + n,
         max_identities: 1000 + n, max_rooms: 1000 + n, max_rooms_per_identity: 100 + n,
         max_room_blobs: `${10 + n} MiB` },
-      policy: { script: `site-${turn % 2}.lua`, call_timeout: `${500 + n} ms`, budget: 50000 + n,
+      policy: { script: `site-${turn % 2}.lua`, call_timeout: `${990 + n} ms`, budget: 50000 + n,
         memory: `${1 + (n % 3)} MiB`, log_allows: n },
       users: { users, inboxes: n % 2 ? 'open' : 'private',
         default_permissions: { publish: ['b.>'], subscribe: [`c.${n}`, 'b.>'] } },
@@ -158,10 +158,11 @@ async function reloadsUnder(clients, node) {
   return { applied, changes, rounds: await all };
 }
 
-/** A client that was cut off says little: the sanitizer's report is the reason. */
+/** A client that was cut off says little: the sanitizer's report is the reason, or what the node refused last. */
 async function told(node, error) {
   await node.process.exited(2000);
-  throw new Error(sanitizerReport(node.log) ?? error.message, { cause: error });
+  const refused = node.log.split('\n').filter((line) => /refused/.test(line)).slice(-20).join('\n');
+  throw new Error(sanitizerReport(node.log) ?? `${error.message}\n${refused}`, { cause: error });
 }
 
 test('reloads of all live settings under traffic', async (t) => {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "test_nats_rig.h"
 
@@ -251,6 +252,29 @@ static void reply_subjects_of_servers_are_refused(void **state)
     rig_close(&client);
 }
 
+/* Its connection is closed for writing, and what it had still to say is read. */
+static void a_client_that_is_sent_away_may_finish(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_client client;
+    rig->settings.lame_duck_grace = 0;
+    rig->settings.lame_duck_duration = 100;
+    rig_start(rig);
+    rig_login(rig, &client, "root");
+    unibus_module_nats.ops->retire(rig->server);
+    bool is_closed = false;
+    for (int64_t start = rig_now_ms(); !is_closed && rig_now_ms() - start < 5000;) {
+        rig_more(&client, 1000, &is_closed);
+    }
+    assert_true(is_closed);
+    rig_send(&client, "SUB a 1\r\nPUB a 1\r\nx\r\n");
+    rig_close(&client);
+    for (int i = 0; i < 500 && !unibus_module_nats.ops->is_retired(rig->server); i++) {
+        usleep(10000);
+    }
+    assert_true(unibus_module_nats.ops->is_retired(rig->server));
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -265,6 +289,7 @@ int main(void)
         CASE(a_first_ping_measures_the_way),
         CASE(deep_subjects_are_refused_where_the_settings_say),
         CASE(reply_subjects_of_servers_are_refused),
+        CASE(a_client_that_is_sent_away_may_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
