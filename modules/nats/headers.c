@@ -11,8 +11,28 @@
 
 static const char *const reserved_headers[] = {"Nats-Request-Info", "Nats-Trace-Dest"};
 
+/* Blanks that some parsers take off names: spaces, and those of Unicode. */
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c >= 0x80;
+}
+
+/* A reader that takes blanks off must not find a reserved name under them. */
+static struct ub_bytes name_bare(struct ub_bytes name)
+{
+    while (name.len > 0 && is_blank(name.ptr[0])) {
+        name.ptr++;
+        name.len--;
+    }
+    while (name.len > 0 && is_blank(name.ptr[name.len - 1])) {
+        name.len--;
+    }
+    return name;
+}
+
 static bool name_is_reserved(struct ub_bytes name)
 {
+    name = name_bare(name);
     for (size_t i = 0; i < sizeof(reserved_headers) / sizeof(reserved_headers[0]); i++) {
         if (name.len == strlen(reserved_headers[i]) &&
             strncasecmp((const char *)name.ptr, reserved_headers[i], name.len) == 0) {

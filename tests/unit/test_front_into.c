@@ -284,7 +284,10 @@ static void test_accounts(void **state)
         {"accounts { \"$SYS\" { users: [{user: s, password: p}] } }",
          {"( user=s password=secret(p) permissions.publish.allow=$SYS.>|_INBOX.> "
           "permissions.subscribe.allow=$SYS.>|_INBOX.> )",
-          "-!"}},
+          "-!", "-auth=off", "-no_auth_user"}},
+        {"authorization { user: a, password: b }\naccounts { \"$SYS\" { users: [{user: s, "
+         "password: p}] } }", /* CVE-2023-47090: nobody came in without a login by this */
+         {"( user=a password=secret(b) )", "-!", "-auth=off", "-no_auth_user"}},
         {"accounts { SYS { users: [{user: s, password: p}] }, A { users: [{user: a, password: b}] "
          "} "
          "}\nsystem_account: SYS",

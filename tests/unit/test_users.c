@@ -371,6 +371,59 @@ static void nkeys_are_checked(void **state)
     }
 }
 
+/* Keys with which anybody could sign anything open nothing, even when the config names them. */
+static void nkeys_of_low_order_open_nothing(void **state)
+{
+    (void)state;
+    static const uint8_t ends[][2] = {{0, 0}, {1, 0}, {0, 0x80}, {1, 0x80}}; /* first, last byte */
+    uint8_t signature[64] = {1}; /* R is the neutral point and S is 0: S*B = R + h*A for such A */
+    static const uint8_t nonce[] = "fifteen letters";
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        struct place place;
+        uint8_t key[32] = {ends[i][0]};
+        char nkey[57], lua[512];
+        key[31] = ends[i][1];
+        nkey_of(key, nkey);
+        snprintf(lua, sizeof(lua), USERS("{ nkey = \"%s\" }"), nkey);
+        place_open(&place, lua);
+        struct ub_cred cred = cred_of(NULL, NULL);
+        cred.nkey = nkey;
+        cred.nonce = (struct ub_bytes){nonce, sizeof(nonce) - 1};
+        cred.signature = (struct ub_bytes){signature, 64};
+        assert_string_equal(login(&place, &cred), "deny");
+        cred.signature.len = 63;
+        assert_string_equal(login(&place, &cred), "deny");
+        node_close(&place.node);
+    }
+}
+
+/* A certificate's subject is compared whole: no pattern, no order of its own, no half of it. */
+static void subjects_of_certificates_are_compared_whole(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"",
+                                         "CN=box",
+                                         "O=us,CN=box",
+                                         "CN=box,O=us,O=us",
+                                         "CN=box+O=us",
+                                         "cn=box,o=us",
+                                         "CN=box,O=us ",
+                                         "CN=box\\,O=us",
+                                         "CN=box,O=US",
+                                         "CN=a,CN=box,O=us",
+                                         "CN=box, O=us"};
+    struct place place;
+    place_open(&place, USERS("{ cert_subject = \"CN=box,O=us\", name = \"box\" }"));
+    struct ub_cred cred = cred_of(NULL, NULL);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        cred.cert_subject = others[i];
+        assert_string_equal(login(&place, &cred), "abstain");
+    }
+    cred.cert_subject = "CN=box,O=us";
+    assert_string_equal(login(&place, &cred), "user:box");
+    node_close(&place.node);
+}
+
 static void certificates_and_guests(void **state)
 {
     (void)state;
@@ -845,6 +898,8 @@ int main(void)
         USERS_TEST(somebody_known_is_left_alone),
         USERS_TEST(nkeys_sign_the_nonce),
         USERS_TEST(nkeys_are_checked),
+        USERS_TEST(nkeys_of_low_order_open_nothing),
+        USERS_TEST(subjects_of_certificates_are_compared_whole),
         USERS_TEST(certificates_and_guests),
         USERS_TEST(bcrypt_knows_a_published_vector),
         USERS_TEST(unknown_users_cost_the_same),
