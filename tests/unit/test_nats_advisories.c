@@ -295,6 +295,51 @@ static void pages_beyond_every_number(void **state)
     rig_close(&client);
 }
 
+/* Asks and waits for the whole answer, in client->bytes. */
+static void ask(struct rig *rig, struct rig_client *client, const char *kind, const char *body)
+{
+    char line[384];
+    bool is_closed = false;
+    snprintf(line, sizeof(line), "PUB $SYS.REQ.SERVER.%s.%s _INBOX.me.1 %zu\r\n%s\r\n",
+             rig->server->server_id, kind, strlen(body), body);
+    rig_send(client, line);
+    rig_expect(client, "MSG _INBOX.me.1 9 ");
+    while (client->len < 3 || strcmp(client->bytes + client->len - 3, "}\r\n") != 0) {
+        assert_true(rig_more(client, 5000, &is_closed));
+    }
+}
+
+/* 2026-05, 2026-14: what somebody logged in with stood on the monitoring port. */
+static void secrets_are_not_shown(void **state)
+{
+    static const char *const logins[] = {
+        "CONNECT {\"user\":\"root\",\"pass\":\"pw\",\"auth_token\":\"hush\",\"name\":\"seen\"}\r\n",
+        "CONNECT {\"user\":\"root\",\"pass\":\"hush\",\"name\":\"seen\"}\r\n",
+        "CONNECT {\"auth_token\":\"hush\",\"name\":\"seen\"}\r\n",
+        "CONNECT {\"jwt\":\"hush\",\"sig\":\"hush\",\"name\":\"seen\"}\r\n"};
+    static const char all[] = "{\"auth\":true,\"subscriptions\":true,\"state\":2}"; /* any */
+    struct rig_client asker, clients[4];
+    rig_login(*state, &asker, "root");
+    rig_send(&asker, "SUB _INBOX.me.* 9\r\n");
+    rig_sync(&asker, "");
+    for (size_t i = 0; i < 4; i++) {
+        rig_open(*state, &clients[i]);
+        rig_send(&clients[i], logins[i]);
+        settle(&clients[i]);
+    }
+    ask(*state, &asker, "CONNZ", all);
+    assert_non_null(strstr(asker.bytes, "\"seen\"")); /* control */
+    assert_null(strstr(asker.bytes, "hush"));
+    assert_null(strstr(asker.bytes, "\"pw\""));
+    ask(*state, &asker, "VARZ", "");
+    assert_null(strstr(asker.bytes, "hush"));
+    assert_false(rig_log_has(*state, "hush"));
+    for (size_t i = 0; i < 4; i++) {
+        rig_close(&clients[i]);
+    }
+    rig_close(&asker);
+}
+
 /* CVE-2022-26652, -28357, -42708, CVE-2025-30215, 2026-12: JetStream's interface, which nobody
  * answers, and which needs a right like every subject. */
 static void no_streams_are_managed(void **state)
@@ -403,6 +448,7 @@ int main(void)
         WITH_SERVER(only_clients_are_taken),
         WITH_SERVER(nothing_is_injected),
         WITH_SERVER(pages_beyond_every_number),
+        WITH_SERVER(secrets_are_not_shown),
         WITH_SERVER(no_streams_are_managed),
         WITH_SERVER(keys_have_one_length),
     };
