@@ -89,6 +89,22 @@ static void name_reply(struct bench_client *client)
     }
 }
 
+/* Receivers judge a device's messages by their counter, of which connections would mix the order:
+ * the first that arrives begins the window, and what was sealed before it is too late. */
+static enum unibus_status check_senders(const struct bench_client *client, struct unibus_err *err)
+{
+    const struct bench_plan *plan = &client->run->plan;
+    if (plan->senders <= 1 || !bench_is_sealed(client)) {
+        return UNIBUS_OK;
+    }
+    unibus_fail(err, UNIBUS_USAGE,
+                "%u connections cannot send as one device in an encrypted room: its messages have "
+                "one order",
+                plan->senders);
+    return unibus_fix(err, "--%s 1, and a process with another --home for each further sender",
+                      plan->kind == BENCH_FANOUT ? "pub" : "clients");
+}
+
 static enum unibus_status connect_client(struct bench_client *client, struct unibus_err *err)
 {
     const struct bench_plan *plan = &client->run->plan;
@@ -102,6 +118,7 @@ static enum unibus_status connect_client(struct bench_client *client, struct uni
         status = refresh_room(client, err);
     }
     client->run->is_sealed = bench_is_sealed(client);
+    status = status == UNIBUS_OK ? check_senders(client, err) : status;
     status = status == UNIBUS_OK ? name_subject(client, err) : status;
     status =
         status == UNIBUS_OK ? unibus_flow_open(client->own, &options, &client->bus, err) : status;
