@@ -8,20 +8,16 @@
 
 #include "rooms.h"
 
-static const char *const role_names[] = {
-    [UB_ROLE_MEMBER] = "member", [UB_ROLE_SERVICE] = "service",   [UB_ROLE_AUDITOR] = "auditor",
-    [UB_ROLE_ADMIN] = "admin",   [UB_ROLE_OPERATOR] = "operator",
-};
-
 const char *memb_role_name(enum ub_role role)
 {
-    return (unsigned)role <= UB_ROLE_OPERATOR ? role_names[role] : NULL;
+    const char *name = ub_role_name(role);
+    return name[0] != '\0' ? name : NULL;
 }
 
 enum ub_role memb_role_from_name(const char *name)
 {
     for (unsigned role = UB_ROLE_MEMBER; role <= UB_ROLE_OPERATOR; role++) {
-        if (strcmp(name, role_names[role]) == 0) {
+        if (strcmp(name, ub_role_name((enum ub_role)role)) == 0) {
             return (enum ub_role)role;
         }
     }

@@ -11,15 +11,6 @@
 /* ---- logins -----------------------------------------------------------------------------------
  */
 
-static const char *role_name(enum ub_role role)
-{
-    static const char *const names[] = {
-        [UB_ROLE_NONE] = "",           [UB_ROLE_MEMBER] = "member", [UB_ROLE_SERVICE] = "service",
-        [UB_ROLE_AUDITOR] = "auditor", [UB_ROLE_ADMIN] = "admin",   [UB_ROLE_OPERATOR] = "operator",
-    };
-    return (unsigned)role < sizeof(names) / sizeof(names[0]) ? names[role] : "";
-}
-
 static json_t *conn_json(const struct ub_cred *cred)
 {
     return json_pack("{s:s, s:s, s:b, s:b, s:s*, s:s*, s:s*}", "transport", cred->transport, "ip",
@@ -29,7 +20,7 @@ static json_t *conn_json(const struct ub_cred *cred)
 
 static char *login_json(const struct ub_cred *cred, const struct ub_principal *principal)
 {
-    const char *role = role_name(principal->role);
+    const char *role = ub_role_name(principal->role);
     json_t *input = json_pack("{s:s, s:{s:s, s:s, s:s*}, s:o}", "action", "connect", "principal",
                               "id", principal->id, "handle", principal->handle, "role",
                               role[0] != '\0' ? role : NULL, "conn", conn_json(cred));
@@ -68,7 +59,7 @@ void nats_decide_login(const struct nats_server *server, const struct ub_cred *c
         .resource_id = cred->nkey != NULL ? cred->nkey : cred->user,
         .id = grant->principal.id,
         .handle = grant->principal.handle,
-        .role = role_name(grant->principal.role),
+        .role = ub_role_name(grant->principal.role),
         .address = cred->address,
         .provider = grant->refused_by,
         .code = reason->code,
@@ -179,7 +170,7 @@ static void record(struct nats_conn *conn, const struct nats_refusal *refusal)
         .resource_id = subject,
         .id = principal != NULL ? principal->id : "",
         .handle = principal != NULL ? principal->handle : "",
-        .role = role_name(principal != NULL ? principal->role : UB_ROLE_NONE),
+        .role = ub_role_name(principal != NULL ? principal->role : UB_ROLE_NONE),
         .address = conn->address,
         .provider = why.provider,
         .code = refusal->code,
