@@ -117,22 +117,12 @@ static void post_reload(void *arg, const struct ub_http_request *request)
 
 enum ub_status http_config_routes(struct ub_http_server *server, struct ub_err *err)
 {
-    static const struct {
-        const char *method, *pattern;
-        ub_http_handler_fn handler;
-    } rows[] = {{"GET", "/v1/config", get_config},
-                {"POST", "/v1/config:check", post_check},
-                {"POST", "/v1/config:reload", post_reload},
-                {"GET", "/v1/modules", get_modules}};
-    enum ub_status status = UB_OK;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && status == UB_OK; i++) {
-        struct ub_http_route route = {.size = sizeof(route),
-                                      .method = rows[i].method,
-                                      .pattern = rows[i].pattern,
-                                      .flags = UB_HTTP_SIGNED,
-                                      .handler = rows[i].handler,
-                                      .arg = server};
-        status = http_router_add(&server->router, &route, err);
-    }
-    return status;
+    static const struct http_route_row rows[] = {
+        {"GET", "/v1/config", get_config},
+        {"POST", "/v1/config:check", post_check},
+        {"POST", "/v1/config:reload", post_reload},
+        {"GET", "/v1/modules", get_modules},
+    };
+    return http_router_add_rows(&server->router, rows, sizeof(rows) / sizeof(rows[0]),
+                                UB_HTTP_SIGNED, server, err);
 }

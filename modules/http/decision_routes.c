@@ -113,19 +113,10 @@ static void get_decision(void *arg, const struct ub_http_request *request)
 
 enum ub_status http_decision_routes(struct ub_http_server *server, struct ub_err *err)
 {
-    static const struct {
-        const char *pattern;
-        ub_http_handler_fn handler;
-    } rows[] = {{"/v1/decisions", get_decisions}, {"/v1/decisions/{id}", get_decision}};
-    enum ub_status status = UB_OK;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && status == UB_OK; i++) {
-        struct ub_http_route route = {.size = sizeof(route),
-                                      .method = "GET",
-                                      .pattern = rows[i].pattern,
-                                      .flags = UB_HTTP_SIGNED,
-                                      .handler = rows[i].handler,
-                                      .arg = server};
-        status = http_router_add(&server->router, &route, err);
-    }
-    return status;
+    static const struct http_route_row rows[] = {
+        {"GET", "/v1/decisions", get_decisions},
+        {"GET", "/v1/decisions/{id}", get_decision},
+    };
+    return http_router_add_rows(&server->router, rows, sizeof(rows) / sizeof(rows[0]),
+                                UB_HTTP_SIGNED, server, err);
 }

@@ -75,19 +75,11 @@ static void get_readyz(void *arg, const struct ub_http_request *request)
 
 enum ub_status http_health_routes(struct ub_http_server *server, struct ub_err *err)
 {
-    static const struct {
-        const char *pattern;
-        ub_http_handler_fn handler;
-    } rows[] = {{"/livez", get_livez}, {"/readyz", get_readyz}, {"/healthz", get_healthz}};
-    enum ub_status status = UB_OK;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && status == UB_OK; i++) {
-        struct ub_http_route route = {.size = sizeof(route),
-                                      .method = "GET",
-                                      .pattern = rows[i].pattern,
-                                      .flags = UB_HTTP_OPEN | UB_HTTP_PLAIN | HTTP_INLINE,
-                                      .handler = rows[i].handler,
-                                      .arg = server};
-        status = http_router_add(&server->router, &route, err);
-    }
-    return status;
+    static const struct http_route_row rows[] = {
+        {"GET", "/livez", get_livez},
+        {"GET", "/readyz", get_readyz},
+        {"GET", "/healthz", get_healthz},
+    };
+    return http_router_add_rows(&server->router, rows, sizeof(rows) / sizeof(rows[0]),
+                                UB_HTTP_OPEN | UB_HTTP_PLAIN | HTTP_INLINE, server, err);
 }

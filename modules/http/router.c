@@ -157,6 +157,22 @@ enum ub_status http_router_add(struct http_router *router, const struct ub_http_
     return UB_OK;
 }
 
+enum ub_status http_router_add_rows(struct http_router *router, const struct http_route_row *rows,
+                                    size_t count, uint32_t flags, void *arg, struct ub_err *err)
+{
+    enum ub_status status = UB_OK;
+    for (size_t i = 0; i < count && status == UB_OK; i++) {
+        const struct ub_http_route route = {.size = sizeof(route),
+                                            .method = rows[i].method,
+                                            .pattern = rows[i].pattern,
+                                            .flags = flags,
+                                            .handler = rows[i].handler,
+                                            .arg = arg};
+        status = http_router_add(router, &route, err);
+    }
+    return status;
+}
+
 static bool segment_matches(const struct http_segment *segment, const char *raw, uint32_t len)
 {
     if (!segment->is_param) {

@@ -46,6 +46,15 @@ void http_router_fini(struct http_router *router);
 enum ub_status http_router_add(struct http_router *router, const struct ub_http_route *route,
                                struct ub_err *err);
 
+struct http_route_row {
+    const char *method, *pattern;
+    ub_http_handler_fn handler;
+};
+
+/* A table of routes that differ in nothing else; the first that fails ends it. */
+enum ub_status http_router_add_rows(struct http_router *router, const struct http_route_row *rows,
+                                    size_t count, uint32_t flags, void *arg, struct ub_err *err);
+
 struct http_match {
     const struct http_route *route;              /* NULL = none */
     char allow[96];                              /* the methods of the path; "" = no such path */
