@@ -121,10 +121,13 @@ static bool sub_add(struct nats_conn *conn, const struct nats_op *op, bool needs
 static bool has_too_many_tokens(const struct nats_conn *conn, struct ub_bytes subject)
 {
     int64_t most = conn->shard->server->live.max_subscription_tokens, tokens = 1;
-    for (size_t i = 0; i < subject.len && most > 0; i++) {
+    if (most == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < subject.len; i++) {
         tokens += subject.ptr[i] == '.';
     }
-    return most > 0 && tokens > most;
+    return tokens > most;
 }
 
 static void sub_try(struct nats_conn *conn, const struct nats_op *op)
