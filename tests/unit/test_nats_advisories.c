@@ -15,23 +15,6 @@
 
 #define BOTH (UB_PUBLISH | UB_SUBSCRIBE)
 
-static int set_up(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    rig_init(rig);
-    rig_start(rig);
-    *state = rig;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_stop(rig);
-    free(rig);
-    return 0;
-}
-
 static void give(struct rig *rig, const char *user, const struct ub_perm_rule *rules, size_t count)
 {
     rig_user_set(&rig->authz, user, rig_perms(0, rules, count, NULL));
@@ -435,7 +418,7 @@ static void keys_have_one_length(void **state)
     }
 }
 
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
 
 int main(void)
 {

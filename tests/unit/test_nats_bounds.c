@@ -36,14 +36,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_stop(rig);
-    free(rig);
-    return 0;
-}
-
 /* Of the client itself nothing shall be measured. */
 static void forget(struct rig_client *client)
 {
@@ -299,7 +291,7 @@ static void a_flood_of_faults_does_not_flood_the_log(void **state)
     rig_close(&client);
 }
 
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, rig_tear_down)
 
 int main(void)
 {

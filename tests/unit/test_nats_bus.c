@@ -14,23 +14,6 @@
 
 static const struct ub_bus_ops *const bus = &nats_bus_ops;
 
-static int set_up(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    rig_init(rig);
-    rig_start(rig);
-    *state = rig;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_stop(rig);
-    free(rig);
-    return 0;
-}
-
 static struct ub_bytes text(const char *t)
 {
     return nats_text(t);
@@ -545,7 +528,7 @@ static void test_stopped(void **state)
     rig_stop(&rig);
 }
 
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
 
 int main(void)
 {

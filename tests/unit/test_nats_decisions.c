@@ -11,23 +11,6 @@
 
 #define BOTH (UB_PUBLISH | UB_SUBSCRIBE)
 
-static int set_up(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    rig_init(rig);
-    rig_start(rig);
-    *state = rig;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_stop(rig);
-    free(rig);
-    return 0;
-}
-
 static json_t *decisions(struct rig *rig)
 {
     char *text = rig->host->decision->list_json(rig->host, NULL, NULL, 500);
@@ -174,7 +157,7 @@ static void a_flood_is_told_in_part(void **state)
     rig_close(&client);
 }
 
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
 
 int main(void)
 {

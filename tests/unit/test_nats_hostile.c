@@ -11,23 +11,6 @@
 #include "inbox.h"
 #include "shard.h"
 
-static int set_up(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    rig_init(rig);
-    rig_start(rig);
-    *state = rig;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_stop(rig);
-    free(rig);
-    return 0;
-}
-
 /* Sends bytes on a fresh connection; the server must answer this -ERR and close. */
 static void assert_fatal_bytes(struct rig *rig, const void *bytes, size_t len, const char *error)
 {
@@ -437,7 +420,7 @@ static void test_noise(void **state)
     rig_close(&client);
 }
 
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
 
 int main(void)
 {

@@ -24,14 +24,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_stop(rig);
-    free(rig);
-    return 0;
-}
-
 static void assert_ok(natsStatus status)
 {
     if (status != NATS_OK) {
@@ -255,7 +247,7 @@ static void test_refused_login(void **state)
     natsOptions_Destroy(options);
 }
 
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, rig_tear_down)
 
 int main(void)
 {

@@ -17,14 +17,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_stop(rig);
-    free(rig);
-    return 0;
-}
-
 /* The next line, which must be an INFO; json_decref it. */
 static json_t *expect_info(struct rig_client *client)
 {
@@ -275,7 +267,7 @@ static void a_client_that_is_sent_away_may_finish(void **state)
     assert_true(unibus_module_nats.ops->is_retired(rig->server));
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, rig_tear_down)
 
 int main(void)
 {

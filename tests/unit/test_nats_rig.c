@@ -334,6 +334,23 @@ void rig_stop(struct rig *rig)
     authz_fini(&rig->second);
 }
 
+int rig_set_up(void **state)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+    rig_init(rig);
+    rig_start(rig);
+    *state = rig;
+    return 0;
+}
+
+int rig_tear_down(void **state)
+{
+    struct rig *rig = *state;
+    rig_stop(rig);
+    free(rig);
+    return 0;
+}
+
 bool rig_log_has(struct rig *rig, const char *text)
 {
     return strstr(kit_log(rig->host), text) != NULL;

@@ -80,6 +80,9 @@ struct rig {
 void rig_init(struct rig *rig);
 void rig_start(struct rig *rig);
 void rig_stop(struct rig *rig);
+/* cmocka's fixtures: a started server as the state, and its end with any rig as the state. */
+int rig_set_up(void **state);
+int rig_tear_down(void **state);
 bool rig_log_has(struct rig *rig, const char *text);
 
 /* ---- raw clients ------------------------------------------------------------------------------

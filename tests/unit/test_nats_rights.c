@@ -11,23 +11,6 @@
 
 #define BOTH (UB_PUBLISH | UB_SUBSCRIBE)
 
-static int set_up(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    rig_init(rig);
-    rig_start(rig);
-    *state = rig;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_stop(rig);
-    free(rig);
-    return 0;
-}
-
 static void give(struct rig *rig, const char *user, uint32_t flags,
                  const struct ub_perm_rule *rules, size_t count)
 {
@@ -632,7 +615,7 @@ static void test_each_login_is_asked_about(void **state)
     rig_close(&fresh);
 }
 
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
 
 int main(void)
 {

@@ -25,14 +25,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_stop(rig);
-    free(rig);
-    return 0;
-}
-
 /* The first whole message that arrived: "MSG subject sid [reply] length"; false = none yet. */
 static bool first_message(const struct rig_client *client, char sid_out[32], const char **at_out,
                           size_t *len_out)
@@ -469,7 +461,7 @@ static void everything_is_asked_while_others_come_and_go(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, rig_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(answers_every_kind),       CASE(a_ping_asks_some),
         CASE(bad_requests_are_told),    CASE(connections_are_paged),

@@ -14,15 +14,6 @@
 #include "proto.h"
 #include "shard.h"
 
-static int set_up(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    rig_init(rig);
-    rig_start(rig);
-    *state = rig;
-    return 0;
-}
-
 static int set_up_open(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
@@ -30,14 +21,6 @@ static int set_up_open(void **state)
     rig->settings.auth = NATS_AUTH_OFF;
     rig_start(rig);
     *state = rig;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_stop(rig);
-    free(rig);
     return 0;
 }
 
@@ -575,8 +558,8 @@ static void test_waiting_refuses_new_clients(void **state)
     rig_close(&new_one);
 }
 
-#define WITH_AUTH(test)    cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-#define WITHOUT_AUTH(test) cmocka_unit_test_setup_teardown(test, set_up_open, tear_down)
+#define WITH_AUTH(test)    cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
+#define WITHOUT_AUTH(test) cmocka_unit_test_setup_teardown(test, set_up_open, rig_tear_down)
 
 int main(void)
 {
