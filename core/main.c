@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +18,7 @@
 #include "explain.h"
 #include "linked.h"
 #include "loop.h"
+#include "process.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -265,22 +264,6 @@ static void signals_stop(struct signals *signals)
 /* ---- the process ------------------------------------------------------------------------------
  */
 
-static void process_harden(void)
-{
-    const struct rlimit none = {0, 0};
-    struct rlimit files;
-    umask(0077);
-    setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__ /* the leak check reads its own process by ptrace */
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
-    signal(SIGPIPE, SIG_IGN);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
-}
-
 /* modules/ beside the program, as in the build folder, else where an installation has them; both as
  * seen from the program, so that an installed tree may be moved. */
 static void module_dir_find(char *out, size_t out_size)
@@ -396,6 +379,7 @@ static int run_explain(const struct command *command)
 int main(int argc, char **argv)
 {
     struct command command = {.config_file = NULL};
+    umask(0077);
     process_harden();
     if (!command_parse(&command, argc, argv)) {
         return EXIT_USAGE;

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -17,6 +15,7 @@
 #include "core/boot.h"
 #include "core/linked.h"
 #include "core/loop.h"
+#include "core/process.h"
 
 #include "files.h"
 #include "into.h"
@@ -281,21 +280,6 @@ static int run(struct front *front)
 
 /* ---- the process ------------------------------------------------------------------------------
  */
-
-static void process_harden(void)
-{
-    const struct rlimit none = {0, 0};
-    struct rlimit files;
-    setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__ /* the leak check reads its own process by ptrace */
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
-    signal(SIGPIPE, SIG_IGN);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
-}
 
 /* The last NATS version that all features are of, first, because programs read it from here. */
 static int print_version(void)
