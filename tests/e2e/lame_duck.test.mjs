@@ -52,7 +52,7 @@ test('clients are told, then closed one after the other; what they sent arrives'
   const started = Date.now();
   retire(node);
   retire(node); // once more changes nothing
-  await Promise.all(publishers.map((one) => one.expectText('"ldm":true')));
+  await Promise.all([observer, ...publishers].map((one) => one.expectText('"ldm":true')));
   assert.equal(observer.text.match(/"ldm":true/g).length, 1);
   assert.doesNotMatch(observer.text, /ldm.*connect_urls/);
   await assert.rejects(new Promise((done, failed) => {
