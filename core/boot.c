@@ -149,17 +149,19 @@ static void boot_on_drain(void *arg)
     loop_quit(boot->node.main);
 }
 
-void boot_reload(struct boot *boot)
+bool boot_reload(struct boot *boot)
 {
     struct reload_result result;
     if (!boot->reload.is_open) {
         log_core(&boot->node.log, UB_LOG_WARN, "reload-refused",
                  error_entry(ERROR_RELOAD_STOPPING)->what,
                  UB_TEXT("code", error_entry(ERROR_RELOAD_STOPPING)->code));
-        return;
+        return false;
     }
     reload_run(&boot->reload, false, &result);
+    bool is_applied = result.status == UB_OK;
     reload_result_fini(&result);
+    return is_applied;
 }
 
 static void boot_on_reload(void *ctx)

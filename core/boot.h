@@ -35,8 +35,8 @@ bool boot_start(struct boot *boot);
 /* Runs until boot_stop has finished. True when nobody asked for the end because of a failure. */
 bool boot_run(struct boot *boot);
 
-/* Reads the config again and applies all of it or nothing; logs the outcome. */
-void boot_reload(struct boot *boot);
+/* Reads the config again and applies all of it or nothing; logs the outcome. True when applied. */
+bool boot_reload(struct boot *boot);
 
 /* Lame duck: the modules send their clients elsewhere without haste, then boot_stop. */
 void boot_retire(struct boot *boot);

@@ -216,7 +216,7 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 {
     (void)number;
     (void)what;
-    boot_reload(arg);
+    (void)boot_reload(arg); /* it logs what came of it */
 }
 
 static void on_retire_signal(evutil_socket_t number, short what, void *arg)

@@ -92,6 +92,20 @@ static void on_line(void *ctx, FILE *out, const struct log_event *event)
 /* ---- signals ----------------------------------------------------------------------------------
  */
 
+static void reload(struct front *front)
+{
+    char before[INTO_TEXT_MAX];
+    snprintf(before, sizeof(before), "%s", front->settings.log_file);
+    if (!boot_reload(&front->boot)) {
+        return;
+    }
+    take_next(front);
+    if (strcmp(before, front->settings.log_file) != 0) {
+        open_log(front);
+    }
+    tell_notes(front);
+}
+
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
     struct front *front = arg;
@@ -99,16 +113,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     switch (number) {
     case SIGHUP:
         tell(front, UB_LOG_DEBUG, "Trapped \"hangup\" signal");
-        boot_reload(&front->boot);
-        if (front->boot.reload.status.was_applied) {
-            char before[INTO_TEXT_MAX];
-            snprintf(before, sizeof(before), "%s", front->settings.log_file);
-            take_next(front);
-            if (strcmp(before, front->settings.log_file) != 0) {
-                open_log(front);
-            }
-            tell_notes(front);
-        }
+        reload(front);
         break;
     case SIGUSR1:
         if (open_log(front)) {
